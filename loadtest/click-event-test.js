@@ -1,0 +1,16 @@
+// Sends clicks as fast as VUS clients in a closed loop can, and checks every answer.
+//
+// Environment: VUS (64), DURATION (30s), BASE_URL, CAMPAIGNS, LATENCY_SCALE.
+
+import { newClick, postClick, SUMMARY, thresholds } from './lib.js';
+
+export const options = {
+  vus: Number(__ENV.VUS || 64),
+  duration: __ENV.DURATION || '30s',
+  summaryTrendStats: SUMMARY,
+  thresholds: thresholds({ click: { p95: 500, p99: 1000 } }),
+};
+
+export default function () {
+  postClick(newClick());
+}

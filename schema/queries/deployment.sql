@@ -1,0 +1,2 @@
+-- What must match before the program serves.
+SELECT partitions, id FROM deployment

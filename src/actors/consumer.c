@@ -1,0 +1,399 @@
+/*
+ * The consumer actor.
+ *
+ * Runs on its own thread, woken through an eventfd by librdkafka. Assignment callbacks run inside polling, so on
+ * this thread too.
+ *
+ * announce_note: a writer must hear of a claim before the first record read under it, and a lane keeps its
+ * order; so claims are pushed first, and nothing is polled while one of them waits for room. Revocations
+ * are a courtesy: records of an old epoch would be refused by the fence all the same.
+ */
+#include "actors/consumer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actors/actor.h"
+#include "store/fence.h"
+#include "store/kafka_consumer.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define IDLE_NS (100 * NS_PER_MS)
+#define PUSHED_BACK_NS (2 * NS_PER_MS)
+#define CLAIM_RETRY_NS (200 * NS_PER_MS)
+#define LAG_INTERVAL_NS NS_PER_S
+#define RECREATE_NS (2 * NS_PER_S)
+#define POLLS_PER_TURN 2048
+#define CHUNK_RECORDS 256
+#define CHUNK_BYTES (256 * 1024)
+#define LANE_CHUNKS 63
+
+/* What was read of a partition and not handed over yet; offsets of pointers into bytes are kept as integers. */
+struct chunk {
+	struct record records[CHUNK_RECORDS];
+	size_t payload_at[CHUNK_RECORDS];
+	size_t key_at[CHUNK_RECORDS];
+	uint32_t n;
+	struct buf bytes;
+};
+
+struct part {
+	bool ours;
+	bool claim_pending;  /* a MSG_CLAIMED is to be pushed */
+	bool revoke_pending; /* a MSG_REVOKED is to be pushed */
+	struct fence claim;
+	int64_t position[EVENT_KINDS]; /* the next offset to come; -1: from the beginning */
+	struct chunk *chunk;           /* NULL until first used */
+};
+
+struct consumer {
+	struct actor actor;
+
+	/* set before start, then read-only */
+	const struct config *cfg;
+	int32_t partitions;
+	struct metrics *metrics;
+	struct partition_gauge *const *gauges;
+	struct lane **lanes; /* by writer */
+	unsigned n_writers;
+	char owner[96];
+
+	/* owned by the consumer thread */
+	struct kafka_consumer *kafka;
+	struct pg *pg;
+	struct part *parts;
+	bool claims_pending;     /* some assigned partition is not claimed yet */
+	bool *wanted;            /* assigned by the group */
+	uint64_t claim_at_ns;
+	uint64_t lag_at_ns;
+	uint64_t recreate_at_ns; /* 0: the consumer is fine */
+};
+
+static struct lane *lane_of(struct consumer *c, int32_t partition)
+{
+	return c->lanes[(unsigned)partition % c->n_writers];
+}
+
+/* Hand the partition's chunk to its writer; false when the writer has no room. */
+static bool flush_chunk(struct consumer *c, int32_t partition)
+{
+	struct chunk *k = c->parts[partition].chunk;
+	if (k == NULL || k->n == 0)
+		return true;
+	struct msg *m = msg_new(MSG_RECORDS, k->n * sizeof(struct record) + k->bytes.len);
+	struct record *records = (struct record *)(void *)m->bytes;
+	char *bytes = m->bytes + k->n * sizeof(struct record);
+	memcpy(records, k->records, k->n * sizeof(struct record));
+	if (k->bytes.len > 0)
+		memcpy(bytes, k->bytes.data, k->bytes.len);
+	for (uint32_t i = 0; i < k->n; i++) {
+		records[i].payload = records[i].payload != NULL ? bytes + k->payload_at[i] : NULL;
+		records[i].key = records[i].key != NULL ? bytes + k->key_at[i] : NULL;
+	}
+	m->records.partition = partition;
+	m->records.epoch = c->parts[partition].claim.epoch;
+	m->records.n = k->n;
+	m->records.records = records;
+	if (!actor_send(lane_of(c, partition), m))
+		return false;
+	k->n = 0;
+	buf_clear(&k->bytes);
+	return true;
+}
+
+static bool flush_all(struct consumer *c)
+{
+	bool ok = true;
+	for (int32_t p = 0; p < c->partitions; p++)
+		ok = flush_chunk(c, p) && ok;
+	return ok;
+}
+
+static void add_record(struct part *part, const struct record *rec)
+{
+	if (part->chunk == NULL)
+		part->chunk = xcalloc(1, sizeof(*part->chunk));
+	struct chunk *k = part->chunk;
+	k->records[k->n] = *rec;
+	k->payload_at[k->n] = k->bytes.len;
+	if (rec->payload != NULL)
+		buf_add(&k->bytes, rec->payload, rec->payload_len);
+	k->key_at[k->n] = k->bytes.len;
+	if (rec->key != NULL)
+		buf_add(&k->bytes, rec->key, rec->key_len);
+	k->n++;
+	part->position[rec->topic] = rec->offset + 1;
+}
+
+static bool chunk_is_full(const struct part *part)
+{
+	return part->chunk != NULL && (part->chunk->n == CHUNK_RECORDS || part->chunk->bytes.len >= CHUNK_BYTES);
+}
+
+/* Tell the library which claimed partitions to read, and from where. */
+static void assign_claimed(struct consumer *c)
+{
+	int32_t *numbers = xcalloc((size_t)c->partitions, sizeof(*numbers));
+	int64_t *offsets = xcalloc((size_t)c->partitions * EVENT_KINDS, sizeof(*offsets));
+	int n = 0;
+	for (int32_t p = 0; p < c->partitions; p++) {
+		if (c->parts[p].ours)
+			numbers[n++] = p;
+	}
+	for (int k = 0; k < EVENT_KINDS; k++) {
+		for (int i = 0; i < n; i++)
+			offsets[k * n + i] = c->parts[numbers[i]].position[k];
+	}
+	kafka_consumer_assign(c->kafka, numbers, offsets, n);
+	free(numbers);
+	free(offsets);
+}
+
+/* Claim what is wanted and not ours yet; false when PostgreSQL cannot be reached. */
+static bool claim_wanted(struct consumer *c)
+{
+	if (pg_ready(c->pg) != ERR_OK)
+		return false;
+	for (int32_t p = 0; p < c->partitions; p++) {
+		struct part *part = &c->parts[p];
+		if (!c->wanted[p] || part->ours)
+			continue;
+		const enum err e = fence_claim(c->pg, p, c->owner, &part->claim);
+		if (e != ERR_OK)
+			return false;
+		part->ours = part->claim_pending = true;
+		part->revoke_pending = false;
+		memcpy(part->position, part->claim.next_offset, sizeof(part->position));
+		log_info("consumer", "partition claimed| partition=%d epoch=%" PRId64 " clicks_from=%" PRId64
+			 " conversions_from=%" PRId64, p, part->claim.epoch, part->position[EVENT_CLICK],
+			 part->position[EVENT_CONVERSION]);
+	}
+	return true;
+}
+
+static void forget_parts(struct consumer *c)
+{
+	for (int32_t p = 0; p < c->partitions; p++) {
+		struct part *part = &c->parts[p];
+		part->revoke_pending = part->ours || part->revoke_pending;
+		part->ours = part->claim_pending = false;
+		c->wanted[p] = false;
+		if (part->chunk != NULL) {
+			part->chunk->n = 0;
+			buf_clear(&part->chunk->bytes);
+		}
+		for (int k = 0; k < EVENT_KINDS; k++)
+			atomic_store_explicit(&c->gauges[k][p].lag, -1, memory_order_relaxed);
+	}
+	c->claims_pending = false;
+}
+
+static void on_assigned(void *context, const int32_t *partitions, int n)
+{
+	struct consumer *c = context;
+	forget_parts(c);
+	for (int i = 0; i < n; i++) {
+		if (partitions[i] < c->partitions)
+			c->wanted[partitions[i]] = true;
+	}
+	metrics_add(c->metrics, M_REBALANCES, 1);
+	c->claims_pending = !claim_wanted(c);
+	if (c->claims_pending)
+		log_warn("consumer", "partitions were assigned, but PostgreSQL cannot be asked: claiming later");
+	assign_claimed(c);
+}
+
+static void on_revoked(void *context)
+{
+	struct consumer *c = context;
+	metrics_add(c->metrics, M_REBALANCES, 1);
+	forget_parts(c);
+}
+
+static void on_out_of_range(void *context, enum event_kind topic, int32_t partition, int64_t low, int64_t high)
+{
+	struct consumer *c = context;
+	struct part *part = &c->parts[partition];
+	if (part->position[topic] >= low) {
+		log_error("consumer", "the log ends before what was booked, so it is another log: not reading it. Was the "
+			  "topic made anew?| topic=%s partition=%d next_offset=%" PRId64 " end=%" PRId64,
+			  event_word(topic), partition, part->position[topic], high);
+		return;
+	}
+	log_error("consumer", "messages were deleted before they were read: counting a gap| topic=%s partition=%d "
+		  "next_offset=%" PRId64 " first=%" PRId64, event_word(topic), partition, part->position[topic], low);
+	part->position[topic] = low;
+	assign_claimed(c);
+}
+
+static const struct kafka_consumer_ops kafka_ops = {
+	.assigned = on_assigned,
+	.revoked = on_revoked,
+	.out_of_range = on_out_of_range,
+};
+
+static bool announce(struct consumer *c, int32_t p)
+{
+	struct part *part = &c->parts[p];
+	struct msg *m = msg_new(part->claim_pending ? MSG_CLAIMED : MSG_REVOKED, 0);
+	if (part->claim_pending)
+		m->claimed = (struct msg_claimed){p, part->claim.epoch, part->claim.version};
+	else
+		m->revoked = (struct msg_revoked){p};
+	if (!actor_send(lane_of(c, p), m))
+		return false;
+	part->claim_pending = part->revoke_pending = false;
+	return true;
+}
+
+/* See announce_note. */
+static bool announce_all(struct consumer *c)
+{
+	for (int32_t p = 0; p < c->partitions; p++) {
+		if ((c->parts[p].claim_pending || c->parts[p].revoke_pending) && !announce(c, p))
+			return false;
+	}
+	return true;
+}
+
+static void measure_lag(struct consumer *c)
+{
+	for (int k = 0; k < EVENT_KINDS; k++) {
+		for (int32_t p = 0; p < c->partitions; p++) {
+			struct partition_gauge *g = &c->gauges[k][p];
+			const int64_t end = c->parts[p].ours ? kafka_consumer_end(c->kafka, (enum event_kind)k, p) : -1;
+			const int64_t next = atomic_load_explicit(&g->next_offset, memory_order_relaxed);
+			const int64_t lag = end < 0 ? (c->parts[p].ours ? 0 : -1) : end - (next > 0 ? next : 0);
+			atomic_store_explicit(&g->lag, lag < 0 && end >= 0 ? 0 : lag, memory_order_relaxed);
+		}
+	}
+}
+
+/* Poll until nothing is there, the turn is over, or a writer pushes back; true if there may be more at once. */
+static bool poll_turn(struct consumer *c)
+{
+	struct record rec;
+	int32_t p;
+	for (int i = 0; i < POLLS_PER_TURN; i++) {
+		switch (kafka_consumer_poll(c->kafka, &rec, &p)) {
+		case KAFKA_POLL_NOTHING:
+			return false;
+		case KAFKA_POLL_AGAIN:
+			if (!announce_all(c))
+				return false;
+			break;
+		case KAFKA_POLL_FATAL:
+			log_error("consumer", "Kafka's consumer failed for good, making a new one");
+			c->recreate_at_ns = clock_mono_ns() + RECREATE_NS;
+			return false;
+		case KAFKA_POLL_RECORD:
+			if (p >= c->partitions || !c->parts[p].ours || rec.offset < c->parts[p].position[rec.topic])
+				break;
+			add_record(&c->parts[p], &rec);
+			if (chunk_is_full(&c->parts[p]) && (!announce_all(c) || !flush_chunk(c, p)))
+				return false;
+			break;
+		}
+	}
+	return true;
+}
+
+static void recreate(struct consumer *c)
+{
+	kafka_consumer_free(c->kafka);
+	forget_parts(c);
+	c->kafka = kafka_consumer_new(c->cfg, mailbox_fd(c->actor.mb), &kafka_ops, c);
+	c->recreate_at_ns = 0;
+}
+
+static uint64_t on_idle(void *self)
+{
+	struct consumer *c = self;
+	const uint64_t now = clock_mono_ns();
+	if (c->recreate_at_ns != 0) {
+		if (now < c->recreate_at_ns)
+			return c->recreate_at_ns - now;
+		recreate(c);
+	}
+	if (c->claims_pending && now >= c->claim_at_ns) {
+		c->claim_at_ns = now + CLAIM_RETRY_NS;
+		c->claims_pending = !claim_wanted(c);
+		if (!c->claims_pending)
+			assign_claimed(c);
+	}
+	if (now >= c->lag_at_ns) {
+		c->lag_at_ns = now + LAG_INTERVAL_NS;
+		measure_lag(c);
+	}
+	if (!announce_all(c) || !flush_all(c))
+		return PUSHED_BACK_NS;
+	const bool more = poll_turn(c);
+	if (!announce_all(c) || !flush_all(c))
+		return PUSHED_BACK_NS;
+	return more ? 0 : IDLE_NS;
+}
+
+static void on_msg(void *self, struct msg *m)
+{
+	(void)self;
+	ASSERT(m == NULL); /* nobody writes to the consumer; its mailbox is there to be closed */
+}
+
+static void init(void *self)
+{
+	struct consumer *c = self;
+	c->kafka = kafka_consumer_new(c->cfg, mailbox_fd(c->actor.mb), &kafka_ops, c);
+}
+
+static void fini(void *self)
+{
+	struct consumer *c = self;
+	kafka_consumer_free(c->kafka);
+	pg_free(c->pg);
+}
+
+static const struct actor_ops ops = {.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
+
+struct consumer *consumer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
+				struct mailbox *const *writers, unsigned n_writers, struct metrics_set *metrics,
+				struct partition_gauge *const *gauges)
+{
+	const struct pg_options options = {.role = "consumer", .timeout_ms = 10000, .lock_timeout_ms = 2000};
+	struct consumer *c = xcalloc(1, sizeof(*c));
+	char host[64] = "";
+	(void)gethostname(host, sizeof(host) - 1);
+	snprintf(c->owner, sizeof(c->owner), "%s:%d", host, (int)getpid());
+	c->cfg = cfg;
+	c->partitions = partitions;
+	c->metrics = metrics_block_new(metrics);
+	c->gauges = gauges;
+	c->n_writers = n_writers;
+	c->lanes = xcalloc(n_writers, sizeof(struct lane *));
+	for (unsigned i = 0; i < n_writers; i++)
+		c->lanes[i] = mailbox_lane_open(writers[i], LANE_CHUNKS);
+	c->pg = pg_new(cfg, c->metrics, &options);
+	c->parts = xcalloc((size_t)partitions, sizeof(*c->parts));
+	c->wanted = xcalloc((size_t)partitions, sizeof(*c->wanted));
+	actor_start(&c->actor, &ops, "consumer", c, mb);
+	return c;
+}
+
+void consumer_stop(struct consumer *c)
+{
+	if (c == NULL)
+		return;
+	actor_stop(&c->actor);
+	for (int32_t p = 0; p < c->partitions; p++) {
+		if (c->parts[p].chunk != NULL)
+			buf_release(&c->parts[p].chunk->bytes);
+		free(c->parts[p].chunk);
+	}
+	free(c->parts);
+	free(c->wanted);
+	free(c->lanes);
+	free(c);
+}

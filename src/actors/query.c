@@ -1,0 +1,93 @@
+/*
+ * The query actor.
+ *
+ * Runs on its own thread with a PostgreSQL connection of its own.
+ */
+#include "actors/query.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "actors/actor.h"
+#include "store/days.h"
+#include "util/clock.h"
+
+#define IDLE_NS NS_PER_S
+
+struct query {
+	struct actor actor;
+
+	/* set before start, then read-only */
+	const struct config *cfg;
+
+	/* owned by the query thread */
+	struct pg *pg;
+};
+
+static enum err ask(struct query *q, struct msg *m)
+{
+	if (clock_mono_ns() - m->created_ns > (uint64_t)q->cfg->query_timeout_ms * NS_PER_MS)
+		return ERR_TIMEOUT;
+	enum err e = pg_ready(q->pg);
+	if (e == ERR_OK)
+		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to, &m->query.days,
+				     &m->query.n);
+	if (e == ERR_DOWN && pg_ready(q->pg) == ERR_OK) /* a connection that died while idle */
+		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to, &m->query.days,
+				     &m->query.n);
+	return e;
+}
+
+static void on_msg(void *self, struct msg *m)
+{
+	struct query *q = self;
+	ASSERT(m->kind == MSG_QUERY);
+	const enum err e = ask(q, m);
+	m->query.status = e == ERR_OK ? QUERY_OK : e == ERR_NOT_FOUND ? QUERY_NO_CAMPAIGN : QUERY_FAILED;
+	msg_answer(m);
+}
+
+static uint64_t on_idle(void *self)
+{
+	(void)self;
+	return IDLE_NS;
+}
+
+static void init(void *self)
+{
+	struct query *q = self;
+	(void)!pg_ready(q->pg); /* the first question should not wait for connecting */
+}
+
+static void fini(void *self)
+{
+	struct query *q = self;
+	pg_free(q->pg);
+}
+
+static const struct actor_ops ops = {.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
+
+struct query *query_start(const struct config *cfg, unsigned index, struct mailbox *mb, struct metrics_set *metrics)
+{
+	const struct pg_options options = {
+		.role = "query",
+		.session = SQL_NONE,
+		.timeout_ms = (uint64_t)cfg->query_timeout_ms + 500,
+		.statement_timeout_ms = cfg->query_timeout_ms,
+	};
+	char name[ACTOR_NAME_MAX];
+	struct query *q = xcalloc(1, sizeof(*q));
+	snprintf(name, sizeof(name), "query-%u", index);
+	q->cfg = cfg;
+	q->pg = pg_new(cfg, metrics_block_new(metrics), &options);
+	actor_start(&q->actor, &ops, name, q, mb);
+	return q;
+}
+
+void query_stop(struct query *q)
+{
+	if (q == NULL)
+		return;
+	actor_stop(&q->actor);
+	free(q);
+}

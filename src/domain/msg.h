@@ -1,0 +1,181 @@
+/*
+ * Messages: everything that one actor may say to another, and the way each of them goes.
+ *
+ * Overview: a message is one allocation: header, payload, and whatever bytes the payload points to. It has one
+ * owner at a time and moves. A message with a ticket is answered by sending the message itself back
+ * (msg_answer), its result fields filled in. The number of live messages must be zero when the program ends.
+ *
+ * Threads: msg_new, msg_free and msg_answer from any thread; fields by the owner alone.
+ */
+#ifndef DOMAIN_MSG_H
+#define DOMAIN_MSG_H
+
+#include "domain/event.h"
+#include "domain/totals.h"
+#include "util/completion.h"
+#include "util/uuid.h"
+
+/* kind, the way it goes, payload */
+#define MSG_LIST(X)                                                                                \
+	X(MSG_PRODUCE, "http -> producer", struct msg_produce)                                     \
+	X(MSG_RECORDS, "consumer -> writer", struct msg_records)                                   \
+	X(MSG_CLAIMED, "consumer -> writer -> counter", struct msg_claimed)                        \
+	X(MSG_REVOKED, "consumer -> writer -> counter", struct msg_revoked)                        \
+	X(MSG_SHARES, "writer -> counter", struct msg_shares)                                      \
+	X(MSG_REBUILD, "live -> counter", struct msg_rebuild)                                      \
+	X(MSG_VERSIONS, "history -> live", struct msg_versions)                                    \
+	X(MSG_LIVE, "http -> live", struct msg_live)                                               \
+	X(MSG_QUERY, "http -> query", struct msg_query)                                            \
+	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
+	X(MSG_JOURNAL, "http -> journal", struct msg_journal)
+
+#define MSG_ENUM(kind, way, payload) kind,
+enum msg_kind { MSG_LIST(MSG_ENUM) MSG_KINDS };
+#undef MSG_ENUM
+
+enum produce_status {
+	PRODUCE_PENDING,
+	PRODUCE_ACCEPTED, /* acknowledged by all in-sync replicas */
+	PRODUCE_RETRY,    /* not known to be stored; repeating it with the same id and time is safe */
+};
+
+struct produce_record {
+	struct msg *owner;          /* the message this record is part of */
+	enum event_kind kind;       /* which topic */
+	int32_t partition;
+	enum produce_status status; /* written by the producer */
+	const char *value;          /* the event's JSON, inside the message */
+	uint32_t value_len;
+	char key[UUID_TEXT_LEN];    /* the user id */
+};
+
+/* Events for Kafka. Answered when every record has a status other than PENDING. */
+struct msg_produce {
+	struct produce_record *records; /* inside the message */
+	uint32_t n;
+	uint32_t pending;               /* the producer's: records without a status */
+	struct msg *older, *newer;      /* the producer's: list of messages in flight */
+};
+
+/* One Kafka message as it came; nothing has been checked yet. */
+struct record {
+	enum event_kind topic;
+	int64_t offset;
+	const char *payload; /* inside the message; NULL for a tombstone */
+	uint32_t payload_len;
+	const char *key;     /* inside the message; NULL if there was none */
+	uint32_t key_len;
+};
+
+struct msg_records {
+	int32_t partition;
+	int64_t epoch;          /* the claim under which they were read */
+	uint32_t n;
+	struct record *records; /* inside the message, ascending offsets per topic */
+};
+
+struct msg_claimed {
+	int32_t partition;
+	int64_t epoch;
+	int64_t version; /* of the fence row at the claim */
+};
+
+struct msg_revoked {
+	int32_t partition;
+};
+
+/* A shard's part of one campaign day, absolute. */
+struct share {
+	struct uuid campaign_id;
+	int32_t day;
+	struct totals totals;
+};
+
+/* What a writer's transaction made of its shard. Sent for every version, so that a missing one is noticed. */
+struct msg_shares {
+	int32_t shard;
+	int64_t version;
+	uint32_t n;
+	struct share *shares; /* inside the message; only days that are live */
+};
+
+/* A reader found no counters for this campaign day. */
+struct msg_rebuild {
+	struct uuid campaign_id;
+	int32_t day;
+};
+
+/* What PostgreSQL had: every shard's version as of a monotonic time. */
+struct msg_versions {
+	uint64_t as_of_ns;
+	uint32_t n;
+	int64_t *versions; /* by shard; inside the message */
+};
+
+struct msg_live {
+	struct uuid campaign_id;
+	int32_t day;
+	bool found;           /* answer: Redis can be trusted and has the day */
+	struct totals totals; /* answer */
+};
+
+enum query_status { QUERY_OK, QUERY_NO_CAMPAIGN, QUERY_FAILED };
+
+/* A campaign's days from PostgreSQL. */
+struct msg_query {
+	struct uuid campaign_id;
+	int32_t from, to;         /* days, inclusive */
+	enum query_status status; /* answer */
+	uint32_t n;               /* answer: days with something in them, ascending */
+	struct day_totals *days;  /* answer: owned by the message, freed with it */
+};
+
+/* Please take this campaign into the history cache. */
+struct msg_warm {
+	struct uuid campaign_id;
+};
+
+enum journal_status { JOURNAL_OK, JOURNAL_FAILED };
+
+/* Write the journals of these days. */
+struct msg_journal {
+	int32_t from, to;           /* days before today, inclusive */
+	enum journal_status status; /* answer */
+	int64_t journals;           /* answer: rows written */
+};
+
+struct msg {
+	enum msg_kind kind;
+	uint64_t created_ns; /* monotonic */
+	struct ticket ticket;
+	union {
+		struct msg_produce produce;
+		struct msg_records records;
+		struct msg_claimed claimed;
+		struct msg_revoked revoked;
+		struct msg_shares shares;
+		struct msg_rebuild rebuild;
+		struct msg_versions versions;
+		struct msg_live live;
+		struct msg_query query;
+		struct msg_warm warm;
+		struct msg_journal journal;
+	};
+	char bytes[] __attribute__((aligned(16))); /* what the payload points to */
+};
+
+/** A zeroed message with @extra bytes behind it. */
+struct msg *msg_new(enum msg_kind kind, size_t extra) MUST_CHECK;
+
+/** NULL is fine. */
+void msg_free(struct msg *m);
+
+/** Send @m back to whoever waits for it; frees it when nobody does. */
+void msg_answer(struct msg *m);
+
+const char *msg_kind_name(enum msg_kind kind);
+
+/** Messages alive in the process. */
+int64_t msg_live_count(void);
+
+#endif

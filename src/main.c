@@ -1,0 +1,307 @@
+/*
+ * The program: subcommands, and the order in which everything starts and stops.
+ *
+ * Runs on the main thread, which blocks the stop signals before any other thread exists and then waits for one.
+ *
+ *      http workers -> producer -> Kafka -> consumer -> writers -> counter
+ *            |-------> live, query, history, journal
+ *
+ * stop_note: senders stop before receivers, so that every message has somewhere to go: HTTP (running requests
+ * are answered, with the producer still there), producer, consumer, writers, history, live, journal, queries,
+ * and the counter, which writers and live write to. A watchdog ends the process when that takes longer than
+ * SHUTDOWN_TIMEOUT_MS, or when a second signal comes.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "actors/actor.h"
+#include "actors/consumer.h"
+#include "actors/counter.h"
+#include "actors/history.h"
+#include "actors/journal.h"
+#include "actors/live.h"
+#include "actors/producer.h"
+#include "actors/query.h"
+#include "actors/writer.h"
+#include "domain/msg.h"
+#include "net/server.h"
+#include "store/migrate.h"
+#include "util/clock.h"
+#include "util/config.h"
+#include "util/log.h"
+#include "util/metrics.h"
+
+#define ENV_FILE ".env"
+#define SPARE_LANES 8
+
+struct program {
+	struct config cfg;
+	struct metrics_set *metrics;
+	struct deployment deployment;
+	struct health health;
+	struct partition_gauge *gauges[EVENT_KINDS];
+	struct history_cache *cache;
+
+	struct mailbox **mailboxes; /* all of them, in the order they were made */
+	unsigned n_mailboxes;
+	struct mailbox *producer_mb, *consumer_mb, *counter_mb, *live_mb, *history_mb, *journal_mb;
+	struct mailbox **writer_mbs, **query_mbs;
+	char (*names)[ACTOR_NAME_MAX]; /* of the numbered mailboxes */
+
+	struct producer *producer;
+	struct consumer *consumer;
+	struct writer **writers;
+	struct counter *counter;
+	struct live *live;
+	struct history *history;
+	struct journal *journal;
+	struct query **queries;
+	struct server *server;
+};
+
+static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned lanes, bool with_fd)
+{
+	struct mailbox *mb = mailbox_new(name, lanes, with_fd);
+	p->mailboxes[p->n_mailboxes++] = mb;
+	return mb;
+}
+
+static void make_mailboxes(struct program *p)
+{
+	const unsigned writers = (unsigned)p->cfg.writers, queries = (unsigned)p->cfg.query_connections;
+	const unsigned workers = (unsigned)p->cfg.http_workers + SPARE_LANES;
+	p->mailboxes = xcalloc(writers + queries + 6, sizeof(struct mailbox *));
+	p->names = xcalloc(writers + queries, sizeof(*p->names));
+	p->writer_mbs = xcalloc(writers, sizeof(struct mailbox *));
+	p->query_mbs = xcalloc(queries, sizeof(struct mailbox *));
+	p->producer_mb = add_mailbox(p, "producer", workers, true);
+	p->consumer_mb = add_mailbox(p, "consumer", 1, true);
+	p->counter_mb = add_mailbox(p, "counter", writers + 1, false);
+	p->live_mb = add_mailbox(p, "live", workers, false);
+	p->history_mb = add_mailbox(p, "history", workers, false);
+	p->journal_mb = add_mailbox(p, "journal", workers, false);
+	for (unsigned i = 0; i < writers; i++) {
+		snprintf(p->names[i], ACTOR_NAME_MAX, "writer-%u", i);
+		p->writer_mbs[i] = add_mailbox(p, p->names[i], 1, false);
+	}
+	for (unsigned i = 0; i < queries; i++) {
+		snprintf(p->names[writers + i], ACTOR_NAME_MAX, "query-%u", i);
+		p->query_mbs[i] = add_mailbox(p, p->names[writers + i], workers, false);
+	}
+}
+
+static void start_actors(struct program *p)
+{
+	const struct config *cfg = &p->cfg;
+	const int32_t partitions = p->deployment.partitions;
+	p->counter = counter_start(cfg, partitions, &p->deployment.id, p->counter_mb, p->metrics, &p->health);
+	p->live = live_start(cfg, partitions, &p->deployment.id, p->live_mb, p->counter_mb, p->metrics);
+	p->history = history_start(cfg, partitions, p->history_mb, p->live_mb, p->cache, p->metrics, &p->health);
+	p->journal = journal_start(cfg, p->journal_mb, p->metrics);
+	p->queries = xcalloc((size_t)cfg->query_connections, sizeof(struct query *));
+	for (unsigned i = 0; i < cfg->query_connections; i++)
+		p->queries[i] = query_start(cfg, i, p->query_mbs[i], p->metrics);
+	p->writers = xcalloc((size_t)cfg->writers, sizeof(struct writer *));
+	for (unsigned i = 0; i < cfg->writers; i++)
+		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb, p->metrics, p->gauges);
+	p->consumer = consumer_start(cfg, partitions, p->consumer_mb, p->writer_mbs, (unsigned)cfg->writers, p->metrics,
+				     p->gauges);
+	p->producer = producer_start(cfg, p->producer_mb, p->metrics, &p->health);
+}
+
+static void start_server(struct program *p)
+{
+	const struct net_deps deps = {
+		.cfg = &p->cfg,
+		.partitions = p->deployment.partitions,
+		.producer = p->producer_mb,
+		.live = p->live_mb,
+		.journal = p->journal_mb,
+		.history = p->history_mb,
+		.queries = p->query_mbs,
+		.cache = p->cache,
+		.metrics = p->metrics,
+		.health = &p->health,
+		.mailboxes = p->mailboxes,
+		.n_mailboxes = p->n_mailboxes,
+		.gauges = {p->gauges[EVENT_CLICK], p->gauges[EVENT_CONVERSION]},
+	};
+	p->server = server_start(&deps);
+}
+
+/* See stop_note. */
+static void stop_all(struct program *p)
+{
+	server_drain(p->server);
+	server_stop(p->server);
+	producer_stop(p->producer);
+	consumer_stop(p->consumer);
+	for (unsigned i = 0; i < p->cfg.writers; i++)
+		writer_stop(p->writers[i]);
+	history_stop(p->history);
+	live_stop(p->live);
+	journal_stop(p->journal);
+	for (unsigned i = 0; i < p->cfg.query_connections; i++)
+		query_stop(p->queries[i]);
+	counter_stop(p->counter);
+	server_free(p->server);
+}
+
+static void free_all(struct program *p)
+{
+	history_cache_free(p->cache);
+	for (unsigned i = 0; i < p->n_mailboxes; i++)
+		mailbox_free(p->mailboxes[i]);
+	for (int k = 0; k < EVENT_KINDS; k++)
+		free(p->gauges[k]);
+	free(p->mailboxes);
+	free(p->names);
+	free(p->writer_mbs);
+	free(p->query_mbs);
+	free(p->writers);
+	free(p->queries);
+	metrics_set_free(p->metrics);
+	config_release(&p->cfg);
+	ASSERT(msg_live_count() == 0);
+}
+
+static void block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN); /* hiredis writes without MSG_NOSIGNAL */
+}
+
+struct watchdog {
+	pthread_t thread;
+	sigset_t signals;
+	int64_t timeout_ms;
+};
+
+static void *watch(void *arg)
+{
+	const struct watchdog *dog = arg;
+	const struct timespec timeout = {.tv_sec = dog->timeout_ms / 1000,
+					 .tv_nsec = dog->timeout_ms % 1000 * (long)NS_PER_MS};
+	log_set_thread_name("watchdog");
+	if (sigtimedwait(&dog->signals, NULL, &timeout) > 0)
+		log_warn("main", "second signal, exiting at once");
+	else
+		log_error("main", "the stop took longer than SHUTDOWN_TIMEOUT_MS, exiting without finishing it");
+	_exit(1);
+}
+
+/* Wait for a stop signal; from then on the watchdog runs. */
+static void wait_for_stop(struct watchdog *dog)
+{
+	int signal_number = 0;
+	while (sigwait(&dog->signals, &signal_number) != 0)
+		;
+	log_info("main", "stopping| signal=%s", signal_number == SIGINT ? "INT" : "TERM");
+	if (pthread_create(&dog->thread, NULL, watch, dog) == 0)
+		pthread_detach(dog->thread);
+}
+
+static void log_config(const struct config *cfg)
+{
+	struct buf b = BUF_INIT;
+	config_describe(cfg, &b);
+	log_info("main", "configuration| %s", b.data);
+	buf_release(&b);
+}
+
+static void prepare(struct program *p)
+{
+	enum log_level level = LOG_INFO;
+	config_load(&p->cfg, ENV_FILE);
+	if (log_level_parse(p->cfg.log_level, &level))
+		log_set_level(level);
+	clock_set_offset(p->cfg.clock_offset_ms);
+	p->metrics = metrics_set_new();
+}
+
+static int serve(struct program *p)
+{
+	struct watchdog dog;
+	block_signals(&dog.signals);
+	prepare(p);
+	dog.timeout_ms = p->cfg.shutdown_timeout_ms;
+	log_config(&p->cfg);
+	migrate_check(&p->cfg, metrics_block_new(p->metrics), &p->deployment);
+	for (int k = 0; k < EVENT_KINDS; k++) {
+		p->gauges[k] = xcalloc((size_t)p->deployment.partitions, sizeof(*p->gauges[k]));
+		for (int32_t i = 0; i < p->deployment.partitions; i++)
+			p->gauges[k][i].lag = p->gauges[k][i].next_offset = -1;
+	}
+	p->cache = history_cache_new(p->cfg.history_cache_days);
+	make_mailboxes(p);
+	start_actors(p);
+	start_server(p);
+	log_info("main", "serving| http=%s admin=%s", p->cfg.http_listen, p->cfg.admin_listen);
+	wait_for_stop(&dog);
+	stop_all(p);
+	free_all(p);
+	log_info("main", "stopped");
+	return 0;
+}
+
+static int migrate(struct program *p)
+{
+	prepare(p);
+	migrate_all(&p->cfg, metrics_block_new(p->metrics));
+	metrics_set_free(p->metrics);
+	config_release(&p->cfg);
+	return 0;
+}
+
+static int check_config(struct program *p)
+{
+	struct buf b = BUF_INIT;
+	prepare(p);
+	config_describe(&p->cfg, &b);
+	printf("%s\n", b.data);
+	buf_release(&b);
+	metrics_set_free(p->metrics);
+	config_release(&p->cfg);
+	return 0;
+}
+
+static int help(bool markdown)
+{
+	struct buf b = BUF_INIT;
+	if (!markdown)
+		buf_adds(&b, "tyrattribution: click and conversion attribution on Kafka, Redis and PostgreSQL\n\n"
+			     "usage: tyrattribution serve          serve the API and process events\n"
+			     "       tyrattribution migrate        bring database and topics up to date\n"
+			     "       tyrattribution check-config   print the effective configuration\n"
+			     "       tyrattribution --help         this text (--help-markdown: the README's table)\n\n"
+			     "Options are environment variables, or lines of the file .env; the environment wins.\n\n");
+	config_help(&b, markdown);
+	fputs(b.data, stdout);
+	buf_release(&b);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct program program;
+	const char *command = argc > 1 ? argv[1] : "";
+	if (argc == 2 && strcmp(command, "serve") == 0)
+		return serve(&program);
+	if (argc == 2 && strcmp(command, "migrate") == 0)
+		return migrate(&program);
+	if (argc == 2 && strcmp(command, "check-config") == 0)
+		return check_config(&program);
+	if (argc == 2 && (strcmp(command, "--help") == 0 || strcmp(command, "help") == 0))
+		return help(false);
+	if (argc == 2 && strcmp(command, "--help-markdown") == 0)
+		return help(true);
+	fprintf(stderr, "tyrattribution: %s%s%s: use serve, migrate, check-config or --help\n",
+		argc > 1 ? "unknown command '" : "a command is missing", command, argc > 1 ? "'" : "");
+	return 2;
+}

@@ -1,0 +1,120 @@
+/*
+ * One event from a request's body to Kafka's acknowledgement.
+ *
+ * Runs on CivetWeb's workers, which wait here for the producer.
+ */
+#include "net/ingest.h"
+
+#include <string.h>
+
+#include "net/outbox.h"
+#include "net/response.h"
+#include "net/worker.h"
+#include "util/clock.h"
+
+static const char *const created[EVENT_KINDS] = {
+	[EVENT_CLICK] = "Click event created successfully",
+	[EVENT_CONVERSION] = "Conversion event created successfully",
+};
+
+/* The error's code, from how often its field stands in the object. */
+static const char *code_of(const cJSON *object, const char *field)
+{
+	int count = 0;
+	bool empty = false;
+	const cJSON *item;
+	if (!cJSON_IsObject(object))
+		return "invalid_json";
+	cJSON_ArrayForEach(item, object) {
+		if (strcmp(item->string, field) == 0) {
+			count++;
+			empty = cJSON_IsNull(item);
+		}
+	}
+	if (count > 1)
+		return "duplicate_field";
+	return count == 0 || empty ? "missing_field" : "invalid_field";
+}
+
+static void refuse(struct request *r, const cJSON *object, const struct event_error *error)
+{
+	const bool named = error->field[0] != '\0';
+	metrics_add(r->w->metrics, M_REJECTED, 1);
+	response_error(r, 400, code_of(object, error->field), error->field, "%s%s%s", error->field,
+		       named ? ": " : "", error->message);
+}
+
+static void answer_created(struct request *r, enum event_kind kind)
+{
+	struct buf *out = response_begin(r);
+	buf_addc(out, '{');
+	response_add_uuid(out, event_id_key(kind), &r->id);
+	buf_addf(out, ",\"message\":\"%s\",\"status\":\"success\"}", created[kind]);
+	response_send(r, 201);
+}
+
+static void produce_one(struct request *r, const struct event *event)
+{
+	struct worker *w = r->w;
+	struct outbox ob;
+	outbox_init(&ob, &w->packed);
+	outbox_add(&ob, event, w->deps->partitions);
+	struct msg *m = ingest_produce(r, &ob);
+	outbox_release(&ob);
+	const bool accepted = m != NULL && m->produce.records[0].status == PRODUCE_ACCEPTED;
+	msg_free(m);
+	metrics_add(w->metrics, accepted ? M_ACCEPTED : M_RETRY, 1);
+	r->id_key = event_id_key(event->kind);
+	r->id = event->id;
+	if (accepted)
+		answer_created(r, event->kind);
+	else
+		response_error(r, 503, "unavailable", NULL, "the event is " INGEST_RETRY);
+}
+
+static void ingest(struct request *r, enum event_kind kind)
+{
+	struct event event;
+	struct event_error error;
+	if (!request_check_media(r, false) ||
+	    !request_read_body(r, (size_t)r->w->deps->cfg->body_max_bytes))
+		return;
+	cJSON *tree = request_parse_json(r);
+	if (tree == NULL)
+		metrics_add(r->w->metrics, M_REJECTED, 1);
+	else if (ingest_read(r, kind, tree, &event, &error))
+		produce_one(r, &event);
+	else
+		refuse(r, tree, &error);
+	cJSON_Delete(tree);
+}
+
+void ingest_click(struct request *r)
+{
+	ingest(r, EVENT_CLICK);
+}
+
+void ingest_conversion(struct request *r)
+{
+	ingest(r, EVENT_CONVERSION);
+}
+
+bool ingest_read(const struct request *r, enum event_kind kind, const cJSON *object, struct event *out,
+		 struct event_error *error)
+{
+	const struct config *cfg = r->w->deps->cfg;
+	return event_read(kind, object, r->now_ms, out, error) &&
+	       event_check_time(out, r->now_ms, cfg->future_limit_ms, cfg->event_retention_days, error);
+}
+
+struct msg *ingest_produce(struct request *r, const struct outbox *ob)
+{
+	struct worker *w = r->w;
+	const uint64_t start_ns = clock_mono_ns();
+	const uint64_t deadline_ns = start_ns + (uint64_t)w->deps->cfg->ack_timeout_ms * NS_PER_MS;
+	struct msg *m = outbox_message(ob);
+	struct msg *answer = worker_ask(w, LANE_PRODUCER, &m, deadline_ns);
+	if (answer != NULL)
+		metrics_observe(w->metrics, M_ACK, clock_mono_ns() - start_ns);
+	return answer;
+}

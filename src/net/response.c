@@ -1,0 +1,172 @@
+/*
+ * Writing answers.
+ *
+ * Runs on CivetWeb's workers. The body is written behind room that is left for the head; the head is then put
+ * right before it, so that both leave in one write without being copied together.
+ */
+#include "net/response.h"
+
+#include <civetweb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "net/state.h"
+#include "net/worker.h"
+#include "util/clock.h"
+
+#define HEAD_ROOM 512
+#define MESSAGE_MAX 512
+
+static const struct {
+	int status;
+	const char *reason;
+} statuses[STATUSES] = {
+#define STATUS_ROW(code, reason) [STATUS_##code] = {code, reason},
+	STATUS_LIST(STATUS_ROW)
+#undef STATUS_ROW
+};
+
+static size_t index_of(int status)
+{
+	size_t i = 0;
+	while (i < STATUSES && statuses[i].status != status)
+		i++;
+	ASSERT(i < STATUSES);
+	return i;
+}
+
+/* More than nine tenths of the workers hold a connection: others may be waiting for one. */
+static bool is_busy(const struct request *r)
+{
+	const struct port *port = r->w->port;
+	const int held = atomic_load_explicit(&port->server->connections, memory_order_relaxed);
+	return port->is_api && (int64_t)held * 10 > (int64_t)port->n_workers * 9;
+}
+
+/* Decide whether the connection ends here, and tell CivetWeb. See framing.c for what the client wants. */
+static void decide_connection(struct request *r)
+{
+	const struct framing *f = &r->framing;
+	if (!f->keep_alive || f->has_trailer || (f->body != BODY_NONE && !r->body_done) ||
+	    atomic_load(&r->w->server->draining))
+		r->close = true;
+	if (!r->close && is_busy(r)) {
+		r->close = true;
+		metrics_add(r->w->metrics, M_HTTP_CLOSED_BUSY, 1);
+	}
+	if (r->close)
+		mg_disable_connection_keep_alive(r->conn);
+}
+
+static const char *date_text(struct worker *w, int64_t now_ms)
+{
+	const time_t now_s = (time_t)(clock_to_system_ms(now_ms) / 1000);
+	struct tm tm;
+	if (w->date_s != now_s && gmtime_r(&now_s, &tm) != NULL) {
+		w->date_s = now_s;
+		(void)strftime(w->date, sizeof(w->date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	}
+	return w->date;
+}
+
+static void send_all(struct request *r, int status, const char *content_type, const char *allow)
+{
+	const struct worker *w = r->w;
+	const struct buf *out = &w->out;
+	const size_t body_len = out->len - HEAD_ROOM;
+	char head[HEAD_ROOM];
+	ASSERT(r->status == 0);
+	r->status = status;
+	const size_t index = index_of(status);
+	decide_connection(r);
+	const int head_len = snprintf(
+		head, sizeof(head),
+		"HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+		"Connection: %s\r\n%s%s%s%s\r\n",
+		status, statuses[index].reason, date_text(r->w, r->now_ms), content_type, body_len,
+		r->close ? "close" : "keep-alive", status == 503 ? "Retry-After: 1\r\n" : "",
+		allow == NULL ? "" : "Allow: ", allow == NULL ? "" : allow, allow == NULL ? "" : "\r\n");
+	ASSERT(head_len > 0 && head_len < HEAD_ROOM);
+	char *start = out->data + HEAD_ROOM - head_len;
+	memcpy(start, head, (size_t)head_len);
+	atomic_fetch_add_explicit(&w->server->counts[r->label][index], 1, memory_order_relaxed);
+	/* A client that is gone does not get its answer; nothing can be done about it here. */
+	(void)mg_write(r->conn, start, (size_t)head_len + (r->head ? 0 : body_len));
+}
+
+static void add_error_body(const struct request *r, struct buf *out, int status, const char *code,
+			   const char *field, const char *message)
+{
+	buf_adds(out, "{\"status\":\"error\",");
+	if (status == 503 && r->id_key != NULL) {
+		response_add_uuid(out, r->id_key, &r->id);
+		buf_addc(out, ',');
+	}
+	response_add_error(out, code, field, message);
+	buf_addc(out, '}');
+}
+
+struct buf *response_begin(struct request *r)
+{
+	struct buf *out = &r->w->out;
+	buf_clear(out);
+	buf_reserve(out, HEAD_ROOM);
+	out->len = HEAD_ROOM;
+	return out;
+}
+
+void response_send(struct request *r, int status)
+{
+	send_all(r, status, "application/json", NULL);
+}
+
+void response_send_as(struct request *r, int status, const char *content_type)
+{
+	send_all(r, status, content_type, NULL);
+}
+
+void response_error(struct request *r, int status, const char *code, const char *field, const char *fmt, ...)
+{
+	char message[MESSAGE_MAX];
+	va_list args;
+	va_start(args, fmt);
+	(void)vsnprintf(message, sizeof(message), fmt, args);
+	va_end(args);
+	add_error_body(r, response_begin(r), status, code, field, message);
+	response_send(r, status);
+}
+
+void response_not_allowed(struct request *r, const char *allow)
+{
+	char message[MESSAGE_MAX];
+	(void)snprintf(message, sizeof(message), "expected method %s", allow);
+	add_error_body(r, response_begin(r), 405, "method_not_allowed", NULL, message);
+	send_all(r, 405, "application/json", allow);
+}
+
+void response_add_error(struct buf *out, const char *code, const char *field, const char *message)
+{
+	buf_adds(out, "\"error\":{\"code\":");
+	buf_add_json(out, code, strlen(code));
+	buf_adds(out, ",\"field\":");
+	if (field == NULL || *field == '\0')
+		buf_adds(out, "null");
+	else
+		buf_add_json(out, field, strlen(field));
+	buf_adds(out, ",\"message\":");
+	buf_add_json(out, message, strlen(message));
+	buf_addc(out, '}');
+}
+
+void response_add_uuid(struct buf *out, const char *key, const struct uuid *u)
+{
+	char text[UUID_TEXT_LEN];
+	uuid_write(u, text);
+	buf_addc(out, '"');
+	buf_adds(out, key);
+	buf_adds(out, "\":\"");
+	buf_add(out, text, sizeof(text));
+	buf_addc(out, '"');
+}

@@ -1,0 +1,105 @@
+/*
+ * A worker's life and its talk with the actors.
+ *
+ * Runs on CivetWeb's worker threads.
+ */
+#include "net/worker.h"
+
+#include <stdlib.h>
+
+#include "net/state.h"
+#include "util/log.h"
+
+static struct mailbox *mailbox_of(const struct worker *w, enum worker_lane to)
+{
+	const struct net_deps *deps = w->deps;
+	switch (to) {
+	case LANE_PRODUCER:
+		return deps->producer;
+	case LANE_LIVE:
+		return deps->live;
+	case LANE_JOURNAL:
+		return deps->journal;
+	case LANE_HISTORY:
+		return deps->history;
+	case LANE_QUERY:
+		return deps->queries[w->index % (unsigned)deps->cfg->query_connections];
+	case WORKER_LANES:
+		break;
+	}
+	ASSERT(!"a lane that exists");
+	return NULL;
+}
+
+static bool hand_over(struct worker *w, enum worker_lane to, struct msg **m)
+{
+	if (w->lanes[to] == NULL)
+		w->lanes[to] = mailbox_lane_open(mailbox_of(w, to), WORKER_LANE_CAPACITY);
+	void *moved = *m;
+	const bool ok = mailbox_push(w->lanes[to], &moved) == MAILBOX_OK;
+	if (!ok)
+		msg_free(*m);
+	*m = NULL;
+	return ok;
+}
+
+static void trim(struct buf *b)
+{
+	if (b->cap > WORKER_BUF_KEEP)
+		buf_release(b);
+}
+
+struct worker *worker_new(struct port *port, unsigned index)
+{
+	struct worker *w = xcalloc_aligned(1, sizeof(*w));
+	w->port = port;
+	w->server = port->server;
+	w->deps = &port->server->deps;
+	w->metrics = port->server->blocks[index % HTTP_BLOCKS];
+	w->index = index;
+	w->date_s = -1;
+	log_set_thread_name(port->is_api ? "http" : "http-admin");
+	if (port->is_api) {
+		w->completion = completion_new();
+		history_thread_start();
+	}
+	return w;
+}
+
+void worker_retire(struct worker *w)
+{
+	if (w->port->is_api)
+		history_thread_stop();
+	buf_release(&w->body);
+	buf_release(&w->packed);
+	buf_release(&w->out);
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	completion_free(w->completion);
+	free(w);
+}
+
+void worker_trim(struct worker *w)
+{
+	trim(&w->body);
+	trim(&w->packed);
+	trim(&w->out);
+}
+
+struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m, uint64_t deadline_ns)
+{
+	void *answer = NULL;
+	(*m)->ticket = completion_begin(w->completion);
+	if (!hand_over(w, to, m) || !completion_wait(w->completion, deadline_ns, &answer))
+		return NULL;
+	return answer;
+}
+
+void worker_tell(struct worker *w, enum worker_lane to, struct msg **m)
+{
+	(void)hand_over(w, to, m);
+}

@@ -1,0 +1,70 @@
+/*
+ * What one of CivetWeb's worker threads keeps: its ways to the actors, its completion, its buffers.
+ *
+ * Overview: lanes are opened when first used, so that ten thousand workers cost little. worker_ask hands a
+ * message over and waits for its answer; worker_tell only hands it over.
+ * Threads: a worker belongs to the CivetWeb thread that made it, but for `watch`, which the reaper reads.
+ * Ownership: the completion outlives the thread, because tickets may; worker_free is for after the actors'
+ * end. Lanes belong to their mailboxes.
+ */
+#ifndef NET_WORKER_H
+#define NET_WORKER_H
+
+#include "domain/msg.h"
+#include "net/reaper.h"
+#include "net/server.h"
+#include "util/buf.h"
+
+#define WORKER_LANE_CAPACITY 4
+
+/* Buffers larger than this are given back after a request. */
+#define WORKER_BUF_KEEP 65536
+
+enum worker_lane { LANE_PRODUCER, LANE_LIVE, LANE_JOURNAL, LANE_HISTORY, LANE_QUERY, WORKER_LANES };
+
+struct port;
+
+struct worker {
+	/* set at start, then read-only */
+	struct server *server;
+	struct port *port;
+	const struct net_deps *deps; /* borrowed from the server */
+	struct metrics *metrics;     /* shared with other workers */
+	unsigned index;
+
+	/* owned by the worker's thread */
+	struct completion *completion;
+	struct lane *lanes[WORKER_LANES]; /* NULL until first used */
+	struct buf body;                  /* of the current request, unpacked */
+	struct buf packed;                /* the same as it came, if it was compressed */
+	struct buf out;                   /* the current answer */
+	int64_t date_s;                   /* the second that date[] shows */
+	char date[32];
+
+	/* shared with the reaper */
+	struct watch watch;
+};
+
+/** @thread the worker's own, at its start */
+struct worker *worker_new(struct port *port, unsigned index) MUST_CHECK;
+
+/** Give back the buffers and the reader registration. @thread the worker's own, at its end */
+void worker_retire(struct worker *w);
+
+/** @thread main, after the actors have ended */
+void worker_free(struct worker *w);
+
+/** Give back what the last request made unusually large. @thread http */
+void worker_trim(struct worker *w);
+
+/**
+ * Hand *@m over with a ticket and wait for it to come back, until @deadline_ns. NULL: it did not, or could
+ * not be handed over. Takes the message in any case (*m is NULL afterwards); the result is the caller's.
+ * @thread http
+ */
+struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m, uint64_t deadline_ns) MUST_CHECK;
+
+/** Hand *@m over without an answer; it is freed if that cannot be done. @thread http */
+void worker_tell(struct worker *w, enum worker_lane to, struct msg **m);
+
+#endif

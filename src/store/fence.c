@@ -1,0 +1,125 @@
+/*
+ * Reading and writing fence rows.
+ *
+ * Runs on the consumer (claim) and on the writers (the rest).
+ */
+#include "store/fence.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/statement.h"
+#include "util/log.h"
+
+#define ARRAY_TEXT_MAX 64
+
+/* Read a PostgreSQL array "{1,2}" of one number for each topic. */
+static void parse_array(const char *text, int64_t out[EVENT_KINDS])
+{
+	ASSERT(*text == '{');
+	for (int t = 0; t < EVENT_KINDS; t++) {
+		char *end;
+		out[t] = strtoll(text + 1, &end, 10);
+		text = end;
+	}
+	ASSERT(*text == '}');
+}
+
+static void format_array(const int64_t v[EVENT_KINDS], char out[ARRAY_TEXT_MAX])
+{
+	snprintf(out, ARRAY_TEXT_MAX, "{%" PRId64 ",%" PRId64 "}", v[EVENT_CLICK], v[EVENT_CONVERSION]);
+}
+
+static enum err claim_once(struct pg *pg, const char *partition, const char *owner, struct fence *out)
+{
+	const char *const params[] = {partition, owner};
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_fence_claim, 2, params, &r);
+	if (e != ERR_OK)
+		return e;
+	out->epoch = pg_int(r, 0, 0);
+	out->version = pg_int(r, 0, 1);
+	parse_array(PQgetvalue(r, 0, 2), out->next_offset);
+	PQclear(r);
+	return ERR_OK;
+}
+
+enum err fence_claim(struct pg *pg, int32_t partition, const char *owner, struct fence *out)
+{
+	char text[16];
+	snprintf(text, sizeof(text), "%d", partition);
+	enum err e = claim_once(pg, text, owner, out);
+	if (e != ERR_TIMEOUT)
+		return e;
+	log_warn("postgres", "the former owner of a partition holds its fence, ending its backend| partition=%d",
+		 partition);
+	const char *const params[] = {text};
+	e = pg_run(pg, SQL_fence_evict, 1, params, NULL);
+	return e == ERR_OK ? claim_once(pg, text, owner, out) : e;
+}
+
+enum err fence_adopt(struct pg *pg, int32_t partition, int64_t epoch)
+{
+	char texts[2][24];
+	snprintf(texts[0], sizeof(texts[0]), "%d", partition);
+	snprintf(texts[1], sizeof(texts[1]), "%" PRId64, epoch);
+	const char *const params[] = {texts[0], texts[1]};
+	return pg_run(pg, SQL_fence_adopt, 2, params, NULL);
+}
+
+enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fence *out)
+{
+	char texts[2][24];
+	snprintf(texts[0], sizeof(texts[0]), "%d", partition);
+	snprintf(texts[1], sizeof(texts[1]), "%" PRId64, epoch);
+	const char *const params[] = {texts[0], texts[1]};
+	PGresult *r;
+	enum err e = pg_run(pg, SQL_fence_lock, 2, params, &r);
+	if (e != ERR_OK)
+		return e;
+	if (PQntuples(r) == 0) {
+		PQclear(r);
+		return ERR_FENCED;
+	}
+	int64_t *const arrays[] = {out->first_offset, out->next_offset, out->high_offset, out->stored,
+				   out->duplicate, out->dead_lettered, out->gaps, out->reread};
+	out->epoch = epoch;
+	out->version = pg_int(r, 0, 0);
+	for (int i = 0; i < (int)ARRAY_LEN(arrays); i++)
+		parse_array(PQgetvalue(r, 0, i + 1), arrays[i]);
+	PQclear(r);
+	return ERR_OK;
+}
+
+enum err fence_advance(struct pg *pg, int32_t partition, const struct fence *fence)
+{
+	const int64_t *const arrays[] = {fence->first_offset, fence->next_offset, fence->high_offset, fence->stored,
+					 fence->duplicate, fence->dead_lettered, fence->gaps, fence->reread};
+	char texts[2 + ARRAY_LEN(arrays)][ARRAY_TEXT_MAX];
+	const char *params[ARRAY_LEN(texts)];
+	snprintf(texts[0], ARRAY_TEXT_MAX, "%d", partition);
+	snprintf(texts[1], ARRAY_TEXT_MAX, "%" PRId64, fence->version);
+	for (size_t i = 0; i < ARRAY_LEN(arrays); i++)
+		format_array(arrays[i], texts[i + 2]);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		params[i] = texts[i];
+	return pg_run(pg, SQL_fence_advance, ARRAY_LEN(texts), params, NULL);
+}
+
+enum err fence_read(struct pg *pg, int32_t partition, struct fence *out)
+{
+	char text[16];
+	snprintf(text, sizeof(text), "%d", partition);
+	const char *const params[] = {text};
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_fence_read, 1, params, &r);
+	if (e != ERR_OK)
+		return e;
+	ASSERT(PQntuples(r) == 1);
+	out->epoch = pg_int(r, 0, 0);
+	out->version = pg_int(r, 0, 1);
+	parse_array(PQgetvalue(r, 0, 2), out->next_offset);
+	PQclear(r);
+	return ERR_OK;
+}

@@ -1,0 +1,132 @@
+/*
+ * librdkafka's idempotent producer behind a result callback.
+ *
+ * Runs on the producer actor's thread. Results arrive as delivery-report events on the main queue, many to one
+ * event, and librdkafka writes the actor's eventfd when that queue becomes non-empty; so the queue is always
+ * emptied.
+ */
+#include "store/kafka_producer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/kafka.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define EVENT_MESSAGES 512
+
+struct kafka_producer {
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *queue;
+	rd_kafka_topic_t *topics[EVENT_KINDS];
+	kafka_result_fn *result;
+	void *context;
+	bool connected;
+};
+
+static rd_kafka_conf_t *producer_conf(const struct config *cfg)
+{
+	char linger[32];
+	rd_kafka_conf_t *conf = kafka_conf(cfg);
+	snprintf(linger, sizeof(linger), "%.3f", (double)cfg->kafka_linger_us / 1000.0);
+	kafka_set(conf, "enable.idempotence", "true"); /* with it: acks=all, retries, order */
+	kafka_set(conf, "linger.ms", linger);
+	kafka_set(conf, "queue.buffering.max.messages", "200000");
+	kafka_set(conf, "queue.buffering.max.kbytes", "262144");
+	/* Long, since giving up early makes gaps and duplicates; the HTTP deadline is our own. */
+	kafka_set(conf, "message.timeout.ms", "120000");
+	kafka_set(conf, "request.timeout.ms", "10000");
+	kafka_set(conf, "statistics.interval.ms", "1000");
+	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_STATS);
+	return conf;
+}
+
+struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd, kafka_result_fn *result,
+					  void *context)
+{
+	static const uint64_t one = 1;
+	char error[KAFKA_ERROR_MAX];
+	struct kafka_producer *p = xcalloc(1, sizeof(*p));
+	p->result = result;
+	p->connected = true;
+	p->context = context;
+	p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, producer_conf(cfg), error, sizeof(error));
+	if (p->rk == NULL)
+		die("Kafka's producer cannot start: %s", error);
+	for (int k = 0; k < EVENT_KINDS; k++) {
+		p->topics[k] = rd_kafka_topic_new(p->rk, kafka_topic(cfg, (enum event_kind)k), NULL);
+		ASSERT(p->topics[k] != NULL);
+	}
+	p->queue = rd_kafka_queue_get_main(p->rk);
+	rd_kafka_queue_io_event_enable(p->queue, wake_fd, &one, sizeof(one));
+	return p;
+}
+
+enum err kafka_producer_send(struct kafka_producer *p, struct produce_record *record)
+{
+	if (rd_kafka_produce(p->topics[record->kind], record->partition, 0, (void *)(uintptr_t)record->value,
+			     record->value_len, record->key, sizeof(record->key), record) == 0)
+		return ERR_OK;
+	const rd_kafka_resp_err_t e = rd_kafka_last_error();
+	if (e == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		return ERR_BUSY;
+	log_error("kafka", "the producer refused a message| error=\"%s\"", rd_kafka_err2str(e));
+	return ERR_DOWN;
+}
+
+static void deliver(struct kafka_producer *p, rd_kafka_event_t *ev)
+{
+	const rd_kafka_message_t *messages[EVENT_MESSAGES];
+	size_t n;
+	while ((n = rd_kafka_event_message_array(ev, messages, EVENT_MESSAGES)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			p->result(p->context, messages[i]->_private, messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR);
+	}
+}
+
+bool kafka_producer_is_connected(const struct kafka_producer *p)
+{
+	return p->connected;
+}
+
+void kafka_producer_poll(struct kafka_producer *p)
+{
+	rd_kafka_event_t *ev;
+	while ((ev = rd_kafka_queue_poll(p->queue, 0)) != NULL) {
+		if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_DR)
+			deliver(p, ev);
+		else if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_STATS)
+			p->connected = strstr(rd_kafka_event_stats(ev), "\"state\":\"UP\"") != NULL;
+		rd_kafka_event_destroy(ev);
+	}
+}
+
+void kafka_producer_drain(struct kafka_producer *p, int64_t timeout_ms)
+{
+	const uint64_t until = clock_mono_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+	while (rd_kafka_outq_len(p->rk) > 0 && clock_mono_ns() < until) {
+		(void)rd_kafka_flush(p->rk, 10);
+		kafka_producer_poll(p);
+	}
+	if (rd_kafka_outq_len(p->rk) > 0) {
+		(void)rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+		while (rd_kafka_outq_len(p->rk) > 0) {
+			(void)rd_kafka_flush(p->rk, 10);
+			kafka_producer_poll(p);
+		}
+	}
+	kafka_producer_poll(p);
+}
+
+void kafka_producer_free(struct kafka_producer *p)
+{
+	if (p == NULL)
+		return;
+	rd_kafka_queue_destroy(p->queue);
+	for (int k = 0; k < EVENT_KINDS; k++)
+		rd_kafka_topic_destroy(p->topics[k]);
+	rd_kafka_destroy(p->rk);
+	free(p);
+}

@@ -1,0 +1,475 @@
+/*
+ * The booking transaction.
+ *
+ * Runs on a writer thread.
+ *
+ * reread_note: offsets below high_offset were booked before; when the stored offsets are set back they are read
+ * again, and count as reread whatever becomes of them. Staged rows of one transaction are either all
+ * reread or all not, per topic, so that the counts of what was stored belong to one side: a batch is cut where
+ * that changes, and the rest is booked by the next call.
+ *
+ * unknown_note: a COMMIT whose answer did not come leaves the outcome open. Before anything else is booked the
+ * fence row is read with FOR UPDATE on a new connection, which waits until the old backend is gone: our version
+ * and offsets there mean committed. Nobody else can have written them, since a claim raises the epoch.
+ */
+#include "store/ledger.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "domain/decode.h"
+#include "store/fence.h"
+#include "store/months.h"
+#include "store/statement.h"
+#include "util/datetime.h"
+#include "util/log.h"
+#include "util/money.h"
+#include "util/uuid_set.h"
+
+#define WRITER_TIMEOUT_MS 60000
+
+struct staged {
+	struct buf rows;
+	uint32_t n;
+	bool reread;
+};
+
+struct ledger {
+	/* set at start, then read-only */
+	const struct config *cfg;
+	struct metrics *metrics;
+
+	/* owned by the writer thread */
+	struct pg *pg;
+	struct uuid_set campaigns;                /* known to be registered */
+	struct months months;                     /* partitions known to exist */
+	struct staged staged[EVENT_KINDS];
+	struct fence fence;                       /* the batch's, as it will be written back */
+	bool in_doubt;                            /* see unknown_note; of this claim: */
+	int32_t doubt_partition;
+	int64_t doubt_epoch;
+};
+
+struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics, const char *role)
+{
+	const struct pg_options options = {
+		.role = role,
+		.session = SQL_writer_session,
+		.timeout_ms = WRITER_TIMEOUT_MS,
+		.lock_timeout_ms = 10000,
+	};
+	struct ledger *l = xcalloc(1, sizeof(*l));
+	l->cfg = cfg;
+	l->metrics = metrics;
+	l->pg = pg_new(cfg, metrics, &options);
+	return l;
+}
+
+void ledger_free(struct ledger *l)
+{
+	if (l == NULL)
+		return;
+	pg_free(l->pg);
+	uuid_set_release(&l->campaigns);
+	for (int t = 0; t < EVENT_KINDS; t++)
+		buf_release(&l->staged[t].rows);
+	free(l);
+}
+
+void ledger_batch_release(struct ledger_batch *b)
+{
+	free(b->shares);
+	b->shares = NULL;
+	b->shares_cap = b->n_shares = 0;
+}
+
+enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch)
+{
+	const enum err e = pg_ready(l->pg);
+	return e == ERR_OK ? fence_adopt(l->pg, partition, epoch) : e;
+}
+
+/* Append the ids of the batch that are not known to be registered as a PostgreSQL array; their number. */
+static unsigned unknown_campaigns(const struct ledger *l, const struct ledger_batch *b, struct buf *array)
+{
+	struct uuid_set seen = UUID_SET_INIT;
+	char id[UUID_TEXT_LEN + 1];
+	unsigned n = 0;
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct uuid *campaign = &b->rows[i].event.campaign_id;
+		if (b->rows[i].dead != NULL || uuid_set_has(&l->campaigns, campaign) ||
+		    !uuid_set_add(&seen, campaign))
+			continue;
+		uuid_format(campaign, id);
+		buf_addf(array, "%c%s", n++ == 0 ? '{' : ',', id);
+	}
+	buf_adds(array, n == 0 ? "{}" : "}");
+	uuid_set_release(&seen);
+	return n;
+}
+
+/* Remember the registered ones among @ids. */
+static enum err learn_campaigns(struct ledger *l, const char *ids)
+{
+	PGresult *r;
+	const enum err e = pg_run(l->pg, SQL_known_campaigns, 1, &ids, &r);
+	for (int i = 0; e == ERR_OK && i < PQntuples(r); i++) {
+		struct uuid id;
+		if (uuid_parse(PQgetvalue(r, i, 0), UUID_TEXT_LEN, &id))
+			uuid_set_add(&l->campaigns, &id);
+	}
+	PQclear(r);
+	return e;
+}
+
+/* Events of campaigns that must not register themselves become dead letters. */
+static void refuse_unknown(const struct ledger *l, struct ledger_batch *b)
+{
+	static const struct uuid nil;
+	for (uint32_t i = 0; i < b->n; i++) {
+		struct ledger_row *row = &b->rows[i];
+		if (row->dead == NULL && !uuid_set_has(&l->campaigns, &row->event.campaign_id) &&
+		    !uuid_is_equal(&row->event.campaign_id, &nil)) {
+			row->dead = DEAD_UNKNOWN_CAMPAIGN;
+			row->dead_detail = "the campaign is not registered";
+		}
+	}
+}
+
+static enum err register_campaigns(struct ledger *l, struct ledger_batch *b)
+{
+	struct buf ids = BUF_INIT;
+	enum err e = ERR_OK;
+	if (unknown_campaigns(l, b, &ids) > 0) {
+		const char *const param = ids.data;
+		if (l->cfg->auto_register_campaigns)
+			e = pg_run(l->pg, SQL_register_campaigns, 1, &param, NULL);
+		if (e == ERR_OK)
+			e = learn_campaigns(l, ids.data);
+		if (e == ERR_OK && !l->cfg->auto_register_campaigns)
+			refuse_unknown(l, b);
+	}
+	buf_release(&ids);
+	return e;
+}
+
+static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
+{
+	int32_t last_day[EVENT_KINDS] = {INT32_MIN, INT32_MIN};
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct event *event = &b->rows[i].event;
+		if (b->rows[i].dead != NULL || day_of_ms(event->time_ms) == last_day[event->kind])
+			continue;
+		last_day[event->kind] = day_of_ms(event->time_ms);
+		const enum err e = months_ensure(l->pg, &l->months, event->kind, last_day[event->kind]);
+		if (e != ERR_OK)
+			return e;
+	}
+	return ERR_OK;
+}
+
+static void stage_event(struct staged *s, uint32_t n, const struct event *e)
+{
+	pg_copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 8);
+	pg_copy_int4(&s->rows, (int32_t)n);
+	pg_copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
+	pg_copy_time(&s->rows, e->time_ms);
+	pg_copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
+	pg_copy_bytes(&s->rows, e->campaign_id.bytes, sizeof(e->campaign_id.bytes));
+	pg_copy_bytes(&s->rows, e->source, e->source_len);
+	if (e->kind == EVENT_CONVERSION) {
+		pg_copy_bytes(&s->rows, e->type, e->type_len);
+		pg_copy_int8(&s->rows, e->value_minor);
+	}
+	s->n++;
+}
+
+/* Move the fence over one message; false when it was read before this claim and is only a stale copy. */
+static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct record *rec)
+{
+	const int t = rec->topic;
+	if (rec->offset < f->next_offset[t])
+		return false;
+	if (f->first_offset[t] < 0)
+		f->first_offset[t] = f->high_offset[t] = rec->offset;
+	if (rec->offset > f->high_offset[t]) {
+		b->gaps += (uint32_t)(rec->offset - f->high_offset[t]);
+		f->gaps[t] += rec->offset - f->high_offset[t];
+		f->high_offset[t] = rec->offset;
+	}
+	if (rec->offset < f->high_offset[t]) {
+		f->reread[t]++;
+		b->reread[t]++;
+	} else {
+		f->high_offset[t] = rec->offset + 1;
+	}
+	f->next_offset[t] = rec->offset + 1;
+	return true;
+}
+
+/* Stage a prefix of the batch; sets b->taken. Rows that were read before are passed over. */
+static void stage_rows(struct ledger *l, struct ledger_batch *b)
+{
+	bool passed[EVENT_KINDS] = {false, false};
+	for (b->taken = 0; b->taken < b->n; b->taken++) {
+		struct ledger_row *row = &b->rows[b->taken];
+		struct staged *s = &l->staged[row->record.topic];
+		const bool reread = row->record.offset < l->fence.high_offset[row->record.topic];
+		if (passed[row->record.topic] && reread != s->reread)
+			return; /* see reread_note */
+		if (!pass_offset(&l->fence, b, &row->record)) {
+			row->stale = true;
+			continue;
+		}
+		passed[row->record.topic] = true;
+		s->reread = reread;
+		if (row->dead == NULL)
+			stage_event(s, b->taken, &row->event);
+	}
+}
+
+static enum err copy_staged(struct ledger *l)
+{
+	enum err e = ERR_OK;
+	if (l->staged[EVENT_CLICK].n > 0)
+		e = pg_copy_in(l->pg, SQL_copy_clicks, &l->staged[EVENT_CLICK].rows);
+	if (e == ERR_OK && l->staged[EVENT_CONVERSION].n > 0)
+		e = pg_copy_in(l->pg, SQL_copy_conversions, &l->staged[EVENT_CONVERSION].rows);
+	return e;
+}
+
+/* Run a statement that takes the shard and answers one number. */
+static enum err run_counting(struct ledger *l, enum sql sql, const char *shard, uint32_t *count)
+{
+	PGresult *r;
+	const enum err e = pg_run(l->pg, sql, shard != NULL ? 1 : 0, &shard, &r);
+	if (e == ERR_OK)
+		*count = (uint32_t)pg_int(r, 0, 0);
+	PQclear(r);
+	return e;
+}
+
+/* Mark the rows that conflict with what is stored; their number. */
+static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_batch *b, uint32_t *count)
+{
+	PGresult *r;
+	const enum err e = pg_run(l->pg, sql, 0, NULL, &r);
+	*count = e == ERR_OK ? (uint32_t)PQntuples(r) : 0;
+	for (uint32_t i = 0; i < *count; i++) {
+		struct ledger_row *row = &b->rows[pg_int(r, (int)i, 0)];
+		row->dead = DEAD_CONFLICT;
+		row->dead_detail = "an event with this id and time is stored with another content";
+	}
+	PQclear(r);
+	return e;
+}
+
+/* Store one topic's staged rows and count what became of them. */
+static enum err store_topic(struct ledger *l, struct ledger_batch *b, enum event_kind t, const char *shard)
+{
+	const struct staged *s = &l->staged[t];
+	uint32_t stored = 0, conflicts = 0;
+	if (s->n == 0)
+		return ERR_OK;
+	enum err e = run_counting(l, t == EVENT_CLICK ? SQL_store_clicks : SQL_store_conversions, shard, &stored);
+	if (e == ERR_OK && stored < s->n)
+		e = find_conflicts(l, t == EVENT_CLICK ? SQL_conflicting_clicks : SQL_conflicting_conversions, b,
+				   &conflicts);
+	if (s->reread) {
+		/* counted as reread; what was stored again all the same still moves the buckets */
+		b->stored[t] = 0;
+		return e;
+	}
+	b->stored[t] = stored;
+	b->duplicate[t] = s->n - stored - conflicts;
+	return e;
+}
+
+static enum err store_all(struct ledger *l, struct ledger_batch *b, const char *shard)
+{
+	enum err e = store_topic(l, b, EVENT_CLICK, shard);
+	if (e == ERR_OK)
+		e = store_topic(l, b, EVENT_CONVERSION, shard);
+	if (e == ERR_OK && l->staged[EVENT_CLICK].n > 0)
+		e = run_counting(l, SQL_reattribute, NULL, &b->reattributed);
+	return e;
+}
+
+static bool read_share(const PGresult *r, int row, struct share *out)
+{
+	out->day = (int32_t)pg_int(r, row, 1);
+	out->totals.clicks = pg_int(r, row, 2);
+	out->totals.conversions = pg_int(r, row, 3);
+	out->totals.unattributed = pg_int(r, row, 4);
+	return uuid_parse(PQgetvalue(r, row, 0), UUID_TEXT_LEN, &out->campaign_id) &&
+	       minor_parse(PQgetvalue(r, row, 5), &out->totals.value_minor) &&
+	       minor_parse(PQgetvalue(r, row, 6), &out->totals.unattributed_value_minor);
+}
+
+static enum err book_shares(struct ledger *l, struct ledger_batch *b, const char *shard)
+{
+	PGresult *r;
+	const enum err e = pg_run(l->pg, SQL_book_day_shares, 1, &shard, &r);
+	if (e != ERR_OK)
+		return e;
+	b->n_shares = (uint32_t)PQntuples(r);
+	if (b->n_shares > b->shares_cap) {
+		b->shares_cap = b->n_shares;
+		b->shares = xrealloc(b->shares, b->shares_cap * sizeof(*b->shares));
+	}
+	for (uint32_t i = 0; i < b->n_shares; i++)
+		ASSERT(read_share(r, (int)i, &b->shares[i]));
+	PQclear(r);
+	return ERR_OK;
+}
+
+static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const char *shard)
+{
+	char version[24];
+	snprintf(version, sizeof(version), "%lld", (long long)l->fence.version);
+	const char *const params[] = {shard, version};
+	enum err e = ERR_OK;
+	if (l->staged[EVENT_CLICK].n + l->staged[EVENT_CONVERSION].n == 0)
+		return ERR_OK;
+	if (l->staged[EVENT_CLICK].n > 0)
+		e = pg_run(l->pg, SQL_book_click_buckets, 1, &shard, NULL);
+	if (e == ERR_OK && (l->staged[EVENT_CONVERSION].n > 0 || b->reattributed > 0))
+		e = pg_run(l->pg, SQL_book_conversion_buckets, 1, &shard, NULL);
+	if (e == ERR_OK)
+		e = book_shares(l, b, shard);
+	if (e == ERR_OK && b->n_shares > 0)
+		e = pg_run(l->pg, SQL_list_changes, 2, params, NULL);
+	return e;
+}
+
+static const char *topic_name(const struct config *cfg, enum event_kind t)
+{
+	return t == EVENT_CLICK ? cfg->kafka_click_topic : cfg->kafka_conversion_topic;
+}
+
+static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b, const struct ledger_row *row)
+{
+	char offset[24], partition[16];
+	snprintf(offset, sizeof(offset), "%lld", (long long)row->record.offset);
+	snprintf(partition, sizeof(partition), "%d", b->partition);
+	const char *const params[] = {topic_name(l->cfg, row->record.topic), partition, offset, row->record.key,
+				      row->record.payload, row->dead, row->dead_detail};
+	const int lengths[] = {0, 0, 0, (int)row->record.key_len, (int)row->record.payload_len, 0, 0};
+	const int formats[] = {0, 0, 0, 1, 1, 0, 0};
+	return pg_run_binary(l->pg, SQL_dead_letter, 7, params, lengths, formats, NULL);
+}
+
+static enum err keep_dead_letters(struct ledger *l, struct ledger_batch *b)
+{
+	enum err e = ERR_OK;
+	for (uint32_t i = 0; e == ERR_OK && i < b->taken; i++) {
+		const struct ledger_row *row = &b->rows[i];
+		const int t = row->record.topic;
+		if (row->dead == NULL || row->stale)
+			continue;
+		e = keep_dead_letter(l, b, row);
+		if (!l->staged[t].reread)
+			b->dead_lettered[t]++;
+	}
+	return e;
+}
+
+/* Forget what an earlier attempt at this batch found out. */
+static void reset(struct ledger *l, struct ledger_batch *b)
+{
+	for (int t = 0; t < EVENT_KINDS; t++) {
+		buf_clear(&l->staged[t].rows);
+		l->staged[t].n = 0;
+		l->staged[t].reread = false;
+		b->stored[t] = b->duplicate[t] = b->dead_lettered[t] = b->reread[t] = 0;
+	}
+	b->gaps = b->reattributed = b->n_shares = 0;
+	for (uint32_t i = 0; i < b->n; i++) {
+		b->rows[i].stale = false;
+		if (b->rows[i].dead != NULL && strcmp(b->rows[i].dead, DEAD_CONFLICT) == 0)
+			b->rows[i].dead = NULL;
+	}
+}
+
+static enum err advance_fence(struct ledger *l, struct ledger_batch *b)
+{
+	for (int t = 0; t < EVENT_KINDS; t++) {
+		l->fence.stored[t] += b->stored[t];
+		l->fence.duplicate[t] += b->duplicate[t];
+		l->fence.dead_lettered[t] += b->dead_lettered[t];
+		b->next_offset[t] = l->fence.next_offset[t];
+	}
+	b->version = l->fence.version;
+	return fence_advance(l->pg, b->partition, &l->fence);
+}
+
+static enum err book_in_transaction(struct ledger *l, struct ledger_batch *b)
+{
+	char shard[16];
+	snprintf(shard, sizeof(shard), "%d", b->partition);
+	enum err e = pg_exec(l->pg, "BEGIN");
+	if (e == ERR_OK)
+		e = fence_lock(l->pg, b->partition, b->epoch, &l->fence);
+	if (e != ERR_OK)
+		return e;
+	l->fence.version++;
+	stage_rows(l, b);
+	e = copy_staged(l);
+	if (e == ERR_OK)
+		e = store_all(l, b, shard);
+	if (e == ERR_OK)
+		e = book_buckets(l, b, shard);
+	if (e == ERR_OK)
+		e = keep_dead_letters(l, b);
+	if (e == ERR_OK)
+		e = advance_fence(l, b);
+	return e;
+}
+
+/* See unknown_note. ERR_OK: it was committed. ERR_RETRY: it was not. */
+static enum err resolve_doubt(struct ledger *l, const struct ledger_batch *b)
+{
+	struct fence now;
+	const enum err e = fence_read(l->pg, b->partition, &now);
+	if (e != ERR_OK)
+		return e;
+	l->in_doubt = false;
+	if (now.epoch != b->epoch)
+		return ERR_FENCED;
+	const bool committed = now.version == b->version &&
+			       memcmp(now.next_offset, b->next_offset, sizeof(now.next_offset)) == 0;
+	log_warn("postgres", "the outcome of a commit was read from the fence| partition=%d committed=%s",
+		 b->partition, committed ? "yes" : "no");
+	return committed ? ERR_OK : ERR_RETRY;
+}
+
+enum err ledger_book(struct ledger *l, struct ledger_batch *b)
+{
+	enum err e = pg_ready(l->pg);
+	if (l->doubt_partition != b->partition || l->doubt_epoch != b->epoch)
+		l->in_doubt = false; /* that batch was dropped with its partition */
+	if (e == ERR_OK && l->in_doubt) {
+		e = resolve_doubt(l, b);
+		if (e != ERR_RETRY)
+			return e;
+		e = ERR_OK;
+	}
+	if (e == ERR_OK)
+		e = register_campaigns(l, b);
+	if (e == ERR_OK)
+		e = ensure_months(l, b);
+	if (e != ERR_OK)
+		return e;
+	reset(l, b);
+	e = book_in_transaction(l, b);
+	if (e != ERR_OK) {
+		pg_rollback(l->pg);
+		return e;
+	}
+	e = pg_commit(l->pg);
+	l->in_doubt = e == ERR_UNKNOWN;
+	l->doubt_partition = b->partition;
+	l->doubt_epoch = b->epoch;
+	return e;
+}

@@ -1,0 +1,422 @@
+/*
+ * libpq without blocking calls: send, wait for the socket with a deadline, take the results.
+ *
+ * Runs on the thread that owns the connection. libpq's blocking calls would wait for ever on a server that is
+ * stopped but whose kernel still acknowledges, so every wait here is poll(2) with the statement's deadline; a
+ * connection whose deadline passed is closed, since what it would still answer can no longer be told apart.
+ */
+#include "store/pg.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/statement.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+#define BACKOFF_MIN_MS 50
+#define BACKOFF_MAX_MS 1000
+#define PG_EPOCH_MS 946684800000ll /* 2000-01-01, where timestamptz counts from */
+#define COPY_CHUNK 65536
+
+struct pg {
+	/* set at start, then read-only */
+	const struct config *cfg;
+	struct metrics *metrics;
+	struct pg_options options;
+	char *application_name;
+
+	/* owned by the thread that uses the connection */
+	PGconn *conn;             /* NULL while down */
+	bool prepared[SQL_COUNT];
+	uint64_t retry_at_ns;     /* no new attempt before */
+	uint64_t backoff_ms;
+	char error[256];
+	char sqlstate[6];
+};
+
+static void pg_drop(struct pg *pg)
+{
+	PQfinish(pg->conn);
+	pg->conn = NULL;
+}
+
+struct pg *pg_new(const struct config *cfg, struct metrics *metrics, const struct pg_options *options)
+{
+	struct pg *pg = xcalloc(1, sizeof(*pg));
+	pg->cfg = cfg;
+	pg->metrics = metrics;
+	pg->options = *options;
+	pg->application_name = xasprintf("tyrattribution %s", options->role);
+	pg->backoff_ms = BACKOFF_MIN_MS;
+	return pg;
+}
+
+void pg_free(struct pg *pg)
+{
+	if (pg == NULL)
+		return;
+	pg_drop(pg);
+	free(pg->application_name);
+	free(pg);
+}
+
+const char *pg_error(const struct pg *pg)
+{
+	return pg->error;
+}
+
+/* Keep the first line of @text as the error. */
+static void note_error(struct pg *pg, const char *text)
+{
+	snprintf(pg->error, sizeof(pg->error), "%.*s", (int)strcspn(text, "\n"), text);
+	metrics_add(pg->metrics, M_POSTGRES_ERRORS, 1);
+}
+
+/* Wait until the socket is readable (or writable). False when the deadline passed. */
+static bool wait_socket(const struct pg *pg, short events, uint64_t deadline_ns)
+{
+	struct pollfd pfd = {.fd = PQsocket(pg->conn), .events = events};
+	for (;;) {
+		const uint64_t now = clock_mono_ns();
+		if (now >= deadline_ns)
+			return false;
+		const int n = poll(&pfd, 1, (int)((deadline_ns - now) / NS_PER_MS) + 1);
+		if (n > 0)
+			return true;
+		if (n < 0 && errno != EINTR)
+			return false;
+	}
+}
+
+/* Push out what libpq has buffered. */
+static bool flush(struct pg *pg, uint64_t deadline_ns)
+{
+	for (;;) {
+		const int left = PQflush(pg->conn);
+		if (left <= 0)
+			return left == 0;
+		if (!wait_socket(pg, POLLIN | POLLOUT, deadline_ns))
+			return false;
+		if (PQconsumeInput(pg->conn) != 1)
+			return false;
+	}
+}
+
+/* The next result, NULL at the end of a statement's results or when the connection failed (*lost). */
+static PGresult *next_result(struct pg *pg, uint64_t deadline_ns, bool *lost)
+{
+	while (PQisBusy(pg->conn)) {
+		if (!wait_socket(pg, POLLIN, deadline_ns)) {
+			note_error(pg, "no answer before the deadline");
+			*lost = true;
+			return NULL;
+		}
+		if (PQconsumeInput(pg->conn) != 1) {
+			note_error(pg, PQerrorMessage(pg->conn));
+			*lost = true;
+			return NULL;
+		}
+	}
+	return PQgetResult(pg->conn);
+}
+
+static enum err classify(const char *sqlstate)
+{
+	if (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0)
+		return ERR_RETRY;
+	if (strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "57014") == 0)
+		return ERR_TIMEOUT;
+	/* Class 08: connection; 57P: the server is stopping or starting; 53: out of resources. */
+	if (strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0 ||
+	    strncmp(sqlstate, "53", 2) == 0 || sqlstate[0] == '\0')
+		return ERR_DOWN;
+	return ERR_FAILED;
+}
+
+/* Judge a result that is neither rows nor a completed command. */
+static enum err failed_result(struct pg *pg, const PGresult *r)
+{
+	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", state != NULL ? state : "");
+	note_error(pg, PQresultErrorMessage(r));
+	return classify(pg->sqlstate);
+}
+
+/* Take every result of what was sent; the first goes to *out. A lost connection is dropped. */
+static enum err take_results(struct pg *pg, uint64_t deadline_ns, PGresult **out)
+{
+	enum err e = ERR_OK;
+	bool lost = false;
+	PGresult *r;
+	*out = NULL;
+	while ((r = next_result(pg, deadline_ns, &lost)) != NULL) {
+		const ExecStatusType status = PQresultStatus(r);
+		if (status == PGRES_COPY_IN) {
+			*out = r;
+			return ERR_OK;
+		}
+		if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && e == ERR_OK)
+			e = failed_result(pg, r);
+		if (*out == NULL && e == ERR_OK)
+			*out = r;
+		else
+			PQclear(r);
+	}
+	if (lost || PQstatus(pg->conn) != CONNECTION_OK) {
+		pg_drop(pg);
+		e = ERR_DOWN;
+	}
+	if (e != ERR_OK) {
+		PQclear(*out);
+		*out = NULL;
+	}
+	return e;
+}
+
+static uint64_t deadline(const struct pg *pg)
+{
+	return clock_mono_ns() + pg->options.timeout_ms * NS_PER_MS;
+}
+
+/* The send itself failed: the connection is of no use. */
+static enum err send_failed(struct pg *pg)
+{
+	note_error(pg, PQerrorMessage(pg->conn));
+	pg_drop(pg);
+	return ERR_DOWN;
+}
+
+enum err pg_exec(struct pg *pg, const char *text)
+{
+	if (pg->conn == NULL)
+		return ERR_DOWN;
+	const uint64_t until = deadline(pg);
+	if (PQsendQuery(pg->conn, text) != 1 || !flush(pg, until))
+		return send_failed(pg);
+	PGresult *r;
+	const enum err e = take_results(pg, until, &r);
+	PQclear(r);
+	if (e == ERR_FAILED)
+		log_error("postgres", "statement refused| sqlstate=%s error=\"%s\"", pg->sqlstate, pg->error);
+	return e;
+}
+
+static enum err prepare(struct pg *pg, enum sql sql)
+{
+	const uint64_t until = deadline(pg);
+	if (PQsendPrepare(pg->conn, sql_name(sql), sql_text(sql), 0, NULL) != 1 || !flush(pg, until))
+		return send_failed(pg);
+	PGresult *r;
+	const enum err e = take_results(pg, until, &r);
+	PQclear(r);
+	pg->prepared[sql] = e == ERR_OK;
+	return e;
+}
+
+enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params, const int *lengths,
+		       const int *formats, PGresult **result)
+{
+	ASSERT(n <= PG_PARAMS_MAX);
+	if (result != NULL)
+		*result = NULL;
+	if (pg->conn == NULL)
+		return ERR_DOWN;
+	enum err e = pg->prepared[sql] ? ERR_OK : prepare(pg, sql);
+	PGresult *r = NULL;
+	if (e == ERR_OK) {
+		const uint64_t until = deadline(pg);
+		if (PQsendQueryPrepared(pg->conn, sql_name(sql), n, params, lengths, formats, 0) != 1 ||
+		    !flush(pg, until))
+			return send_failed(pg);
+		e = take_results(pg, until, &r);
+	}
+	if (e == ERR_FAILED)
+		log_error("postgres", "statement refused| statement=%s sqlstate=%s error=\"%s\"", sql_name(sql),
+			  pg->sqlstate, pg->error);
+	if (e == ERR_OK && result != NULL)
+		*result = r;
+	else
+		PQclear(r);
+	return e;
+}
+
+enum err pg_run(struct pg *pg, enum sql sql, int n, const char *const *params, PGresult **result)
+{
+	return pg_run_binary(pg, sql, n, params, NULL, NULL, result);
+}
+
+enum err pg_commit(struct pg *pg)
+{
+	const enum err e = pg_exec(pg, "COMMIT");
+	return e == ERR_DOWN ? ERR_UNKNOWN : e;
+}
+
+void pg_rollback(struct pg *pg)
+{
+	if (pg->conn != NULL && PQtransactionStatus(pg->conn) != PQTRANS_IDLE && pg_exec(pg, "ROLLBACK") != ERR_OK)
+		pg_drop(pg);
+}
+
+/* Send one piece of COPY data, waiting for room. */
+static bool put_copy(struct pg *pg, const char *data, size_t len, uint64_t until)
+{
+	for (;;) {
+		const int sent = PQputCopyData(pg->conn, data, (int)len);
+		if (sent < 0)
+			return false;
+		if (sent == 1)
+			return flush(pg, until);
+		if (!wait_socket(pg, POLLOUT, until))
+			return false;
+	}
+}
+
+static bool put_rows(struct pg *pg, const struct buf *rows, uint64_t until)
+{
+	static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0"; /* 11 + 4 + 4 bytes */
+	static const char trailer[] = "\377\377";
+	if (!put_copy(pg, header, 19, until))
+		return false;
+	for (size_t at = 0; at < rows->len; at += COPY_CHUNK) {
+		const size_t len = rows->len - at < COPY_CHUNK ? rows->len - at : COPY_CHUNK;
+		if (!put_copy(pg, rows->data + at, len, until))
+			return false;
+	}
+	return put_copy(pg, trailer, 2, until) && PQputCopyEnd(pg->conn, NULL) == 1 && flush(pg, until);
+}
+
+enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows)
+{
+	if (pg->conn == NULL)
+		return ERR_DOWN;
+	const uint64_t until = deadline(pg);
+	if (PQsendQuery(pg->conn, sql_text(sql)) != 1 || !flush(pg, until))
+		return send_failed(pg);
+	PGresult *r;
+	enum err e = take_results(pg, until, &r);
+	PQclear(r);
+	if (e == ERR_OK) {
+		if (!put_rows(pg, rows, until))
+			return send_failed(pg);
+		e = take_results(pg, until, &r);
+		PQclear(r);
+	}
+	if (e == ERR_FAILED)
+		log_error("postgres", "copy refused| statement=%s sqlstate=%s error=\"%s\"", sql_name(sql),
+			  pg->sqlstate, pg->error);
+	return e;
+}
+
+/* Begin connecting with the options as libpq words. */
+static PGconn *start_connect(const struct pg *pg)
+{
+	char port[8];
+	snprintf(port, sizeof(port), "%d", (int)pg->cfg->db_port);
+	const char *const words[] = {"host", "port", "dbname", "user", "password", "sslmode", "application_name",
+				     "options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
+				     "keepalives_count", NULL};
+	const char *const values[] = {pg->cfg->db_host, port, pg->cfg->db_name, pg->cfg->db_user,
+				      pg->cfg->db_password, pg->cfg->db_sslmode, pg->application_name,
+				      "-c TimeZone=UTC -c client_min_messages=warning", "10000", "10", "5", "3",
+				      NULL};
+	return PQconnectStartParams(words, values, 0);
+}
+
+static bool finish_connect(struct pg *pg)
+{
+	const uint64_t until = clock_mono_ns() + CONNECT_TIMEOUT_MS * NS_PER_MS;
+	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+	if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD)
+		return false;
+	while (status != PGRES_POLLING_OK) {
+		if (status == PGRES_POLLING_FAILED)
+			return false;
+		if (!wait_socket(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, until))
+			return false;
+		status = PQconnectPoll(pg->conn);
+	}
+	return PQsetnonblocking(pg->conn, 1) == 0;
+}
+
+static enum err set_session(struct pg *pg)
+{
+	char text[160];
+	snprintf(text, sizeof(text), "SET lock_timeout = %lld; SET statement_timeout = %lld",
+		 (long long)pg->options.lock_timeout_ms, (long long)pg->options.statement_timeout_ms);
+	enum err e = pg_exec(pg, text);
+	if (e == ERR_OK && pg->options.session != SQL_NONE)
+		e = pg_exec(pg, sql_text(pg->options.session));
+	return e;
+}
+
+enum err pg_ready(struct pg *pg)
+{
+	if (pg->conn != NULL)
+		return ERR_OK;
+	if (clock_mono_ns() < pg->retry_at_ns)
+		return ERR_DOWN;
+	memset(pg->prepared, 0, sizeof(pg->prepared));
+	pg->conn = start_connect(pg);
+	if (finish_connect(pg) && set_session(pg) == ERR_OK) {
+		pg->backoff_ms = BACKOFF_MIN_MS;
+		log_info("postgres", "connected| role=%s host=%s", pg->options.role, pg->cfg->db_host);
+		return ERR_OK;
+	}
+	if (pg->conn != NULL)
+		note_error(pg, PQerrorMessage(pg->conn));
+	log_warn("postgres", "cannot connect, trying again| role=%s host=%s error=\"%s\"", pg->options.role,
+		 pg->cfg->db_host, pg->error);
+	pg_drop(pg);
+	pg->retry_at_ns = clock_mono_ns() + pg->backoff_ms * NS_PER_MS;
+	pg->backoff_ms = pg->backoff_ms * 2 < BACKOFF_MAX_MS ? pg->backoff_ms * 2 : BACKOFF_MAX_MS;
+	return ERR_DOWN;
+}
+
+void pg_copy_row(struct buf *rows, int fields)
+{
+	const uint16_t n = htons((uint16_t)fields);
+	buf_add(rows, &n, sizeof(n));
+}
+
+static void copy_length(struct buf *rows, size_t len)
+{
+	const uint32_t n = htonl((uint32_t)len);
+	buf_add(rows, &n, sizeof(n));
+}
+
+void pg_copy_int4(struct buf *rows, int32_t v)
+{
+	const uint32_t n = htonl((uint32_t)v);
+	copy_length(rows, sizeof(n));
+	buf_add(rows, &n, sizeof(n));
+}
+
+void pg_copy_int8(struct buf *rows, int64_t v)
+{
+	const uint64_t n = htobe64((uint64_t)v);
+	copy_length(rows, sizeof(n));
+	buf_add(rows, &n, sizeof(n));
+}
+
+void pg_copy_bytes(struct buf *rows, const void *data, size_t len)
+{
+	copy_length(rows, len);
+	buf_add(rows, data, len);
+}
+
+void pg_copy_time(struct buf *rows, int64_t ms)
+{
+	pg_copy_int8(rows, (ms - PG_EPOCH_MS) * 1000);
+}
+
+int64_t pg_int(const PGresult *r, int row, int col)
+{
+	return strtoll(PQgetvalue(r, row, col), NULL, 10);
+}

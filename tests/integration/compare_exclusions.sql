@@ -1,0 +1,9 @@
+-- The columns left out when the tables of two runs are compared: they say when a row was written, not what it says.
+SELECT excluded.table_name, excluded.column_name
+FROM (VALUES
+	('click_events', 'created_at'),
+	('conversion_events', 'created_at'),
+	('campaign_journals', 'created_at'),
+	('campaign_journals', 'updated_at'),
+	('campaign_statistics', 'updated_at')
+) AS excluded (table_name, column_name)

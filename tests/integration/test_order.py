@@ -1,0 +1,186 @@
+"""Order does not matter: the final rows are a function of the set of accepted events.
+
+The same events in many orders, cut into batches in many ways, booked by one writer or several, sent before the
+start or while the program runs: each time the same rows come out, but for the columns that
+compare_exclusions.sql lists. They are also the rows that the model says.
+"""
+
+import contextlib
+import itertools
+import random
+import time
+
+from confluent_kafka import Producer
+
+import model
+from harness import World, eventually, partition_of
+
+ORDERS, EVENTS = (3, 3_000) if model.sanitized() else (10, 20_000)
+PARTITIONS = 4
+
+# How the log is cut into batches; the first ones are the extremes.
+BATCHINGS = (
+    {"BATCH_MAX_EVENTS": 5000, "BATCH_LINGER_MS": 200, "WRITERS": 1},
+    {"BATCH_MAX_EVENTS": 1, "BATCH_LINGER_MS": 0, "WRITERS": 4},
+    {"BATCH_MAX_EVENTS": 300, "BATCH_LINGER_MS": 0, "WRITERS": 2},
+    {"BATCH_MAX_EVENTS": 50000, "BATCH_LINGER_MS": 50, "WRITERS": 3},
+    {"BATCH_MAX_EVENTS": 700, "BATCH_LINGER_MS": 5, "WRITERS": 2},
+)
+
+
+@contextlib.contextmanager
+def fresh_world(services, directory):
+    directory.mkdir()
+    with services.redis_number() as number:
+        world = World(services, directory, number)
+        try:
+            yield world
+        finally:
+            world.close()
+
+
+# --- orders --------------------------------------------------------------------------------------
+
+def as_made(_rng, events):
+    return list(events)
+
+
+def shuffled(rng, events):
+    events = list(events)
+    rng.shuffle(events)
+    return events
+
+
+def by_time(_rng, events):
+    return sorted(events, key=lambda e: e.ms)
+
+
+def by_time_backwards(_rng, events):
+    return by_time(None, events)[::-1]
+
+
+def clicks_first(rng, events):
+    return sorted(shuffled(rng, events), key=lambda e: e.kind)
+
+
+def conversions_first(rng, events):
+    return clicks_first(rng, events)[::-1]
+
+
+def by_user(rng, events):
+    return sorted(shuffled(rng, events), key=lambda e: e.user)
+
+
+def late_stragglers(rng, events):
+    """In time order, but a tenth comes at the very end."""
+    late = [rng.random() < 0.1 for _ in events]
+    ordered = sorted(zip(late, events), key=lambda pair: (pair[0], pair[1].ms))
+    return [event for _, event in ordered]
+
+
+ORDERINGS = (conversions_first, by_time_backwards, late_stragglers, clicks_first, by_time, by_user, as_made)
+
+
+# --- sending -------------------------------------------------------------------------------------
+
+def send(world, events, rng, in_spurts):
+    """Into Kafka, in this order: at once, or a few at a time, so that batches end in other places."""
+    producer = Producer(world.services.kafka_conf(**{"enable.idempotence": True, "linger.ms": 2,
+                                                     "queue.buffering.max.messages": 500_000}))
+    failed = []
+    spurt = 0
+    for event in events:
+        if in_spurts and spurt == 0:
+            spurt = rng.choice((1, 10, 100, 400))
+            producer.flush(10)
+            time.sleep(rng.random() * 0.02)
+        spurt -= 1
+        producer.produce(world.topics[event.kind], event.message(), event.user.encode(),
+                         partition_of(event.user, PARTITIONS),
+                         on_delivery=lambda error, _: failed.append(error) if error else None)
+        producer.poll(0)
+    assert producer.flush(60) == 0 and not failed, failed[:3]
+
+
+def book(services, directory, workload, order, batching, seed, before_start):
+    """One order in a world of its own; the rows that came of it."""
+    rng = random.Random(seed)
+    first, last = model.day_of(workload.first_ms), model.day_of(workload.last_ms)
+    events = order(rng, workload.with_repeats(0.02))
+    with fresh_world(services, directory) as world:
+        world.migrate(KAFKA_PARTITIONS=PARTITIONS)
+        if before_start:
+            send(world, events, rng, in_spurts=False)
+        server = world.serve(**batching)
+        if not before_start:
+            send(world, events, rng, in_spurts=True)
+        world.wait_processed(120)
+        answer = server.post("/api/campaigns/journal", {"from": str(first), "to": str(last)})
+        assert answer.status_code == 200, answer.text
+        db = world.db()
+        # Written by request, and by themselves since these days were closed when the events came.
+        eventually(lambda: model.journals_follow(db), 20)
+        rows = model.dump(db)
+        stored = world.sql("SELECT sum(stored[1] + stored[2]), sum(duplicate[1] + duplicate[2]), "
+                           "sum(dead_lettered[1] + dead_lettered[2]) FROM partition_fences")[0]
+        assert stored == (len(workload.events), len(events) - len(workload.events), 0)
+        return rows, (model.recount(db), attribution(db), days_of_shares(db))
+
+
+def attribution(db):
+    return {(str(i), ms): (click and str(click), click_ms) for i, ms, click, click_ms in db.execute(
+        "SELECT conversion_id, (extract(epoch FROM conversion_date) * 1000)::bigint, click_id, "
+        "(extract(epoch FROM click_date) * 1000)::bigint FROM conversion_events")}
+
+
+def days_of_shares(db):
+    return {(str(campaign), day): model.Totals(*map(int, totals)) for campaign, day, *totals in db.execute(
+        "SELECT campaign_id, day, sum(clicks), sum(conversions), sum(value_minor), sum(unattributed), "
+        "sum(unattributed_value_minor) FROM day_shares GROUP BY campaign_id, day")}
+
+
+def test_every_order_and_batching_gives_the_same_rows(services, tmp_path):
+    rng = model.seeded_random()
+    last_ms = model.ms_of_day(model.today_utc()) - 1        # all days can be journaled
+    workload = model.Workload(rng, EVENTS, last_ms - 9 * model.MS_PER_DAY, last_ms)
+    reference = model.Model(workload.events)
+    assert_workload_is_rich(reference)
+
+    plans = itertools.islice(zip(itertools.chain(ORDERINGS, itertools.repeat(shuffled)), itertools.cycle(BATCHINGS)),
+                             ORDERS)
+    first = None
+    for number, (order, batching) in enumerate(plans):
+        services.heal()
+        before_start = number % 3 != 1
+        what = f"order {number}: {order.__name__}, {batching}, sent {'before' if before_start else 'after'} the start"
+        with model.measured(what):
+            rows, summary = book(services, tmp_path / str(number), workload, order, batching, rng.randrange(1 << 32),
+                                 before_start)
+        if first is None:
+            first = rows
+            check_model(summary, reference)
+            assert all(rows[table] for table in model.COMPARED_TABLES), "an empty table proves nothing"
+        else:
+            model.assert_same_dumps(first, rows, what)
+
+
+def assert_workload_is_rich(reference):
+    """A workload that holds no hard case proves nothing."""
+    earned = {v: c for v in reference.conversions if (c := reference.last_click[v.identity])}
+    delays = {v.ms - c.ms for v, c in earned.items()}
+    assert {0, model.WINDOW_MS} <= delays, "no conversion stands on a window's end"
+    assert 0 < len(earned) < len(reference.conversions)
+    ties = {(c.user, c.campaign, c.source, c.ms) for c in reference.clicks}
+    assert len(ties) < len(reference.clicks), "no two clicks of a user at the same time"
+    assert len({c.id for c in reference.clicks}) < len(reference.clicks), "no id at two times"
+
+
+def check_model(summary, reference):
+    counted, attributed, shares = summary
+    expected = {(i, ms): (click.id, click.ms) if click else (None, None)
+                for (_, i, ms), click in reference.last_click.items()}
+    wrong = {key: (attributed.get(key), expected.get(key)) for key in attributed.keys() | expected.keys()
+             if attributed.get(key) != expected.get(key)}
+    assert not wrong, f"{len(wrong)} conversions wrong (stored, expected), first {list(wrong.items())[:3]}"
+    assert counted == dict(reference.days)
+    assert shares == dict(reference.days)

@@ -1,0 +1,188 @@
+/*
+ * Reading, checking and writing events.
+ */
+#include "test.h"
+
+#include "domain/event.h"
+#include "util/datetime.h"
+
+#define NOW_MS 1767323045678ll /* 2026-01-02T03:04:05.678Z */
+#define ID "\"018f0000-0000-7000-8000-00000000000a\""
+#define CAMPAIGN "\"campaign_id\":\"018F0000-0000-7000-8000-00000000000B\""
+#define USER "\"user_id\":\"018f0000-0000-7000-8000-00000000000c\""
+#define CLICK_DATE "\"click_date\":\"2026-01-02T04:04:05.6789+01:00\""
+#define CONVERSION_DATE "\"conversion_date\":\"2026-01-02T03:04:05Z\""
+#define SOURCE "\"source\":\"a \\\"b\\\"\""
+#define TYPE "\"type\":\"sale\""
+#define CLICK "{" CAMPAIGN "," USER "," CLICK_DATE "," SOURCE
+#define CONVERSION "{" CAMPAIGN "," USER "," CONVERSION_DATE "," SOURCE "," TYPE
+
+/* Reads @text; the event's strings die with the tree, so it is written to @out before. */
+static bool read_text(enum event_kind kind, const char *text, int64_t now_ms, struct event_error *error,
+		      struct buf *out)
+{
+	char why[JSON_ERROR_MAX];
+	struct event event;
+	cJSON *tree = json_parse(text, strlen(text), why);
+	assert_non_null(tree);
+	const bool ok = event_read(kind, tree, now_ms, &event, error);
+	if (ok && out != NULL)
+		event_write(&event, out);
+	cJSON_Delete(tree);
+	return ok;
+}
+
+static void assert_written(enum event_kind kind, const char *text, const char *expected)
+{
+	struct event_error error;
+	struct buf out = BUF_INIT;
+	assert_true(read_text(kind, text, NOW_MS, &error, &out));
+	assert_string_equal(out.data, expected);
+	buf_release(&out);
+}
+
+static void assert_refused(enum event_kind kind, const char *text, const char *field)
+{
+	struct event_error error;
+	assert_false(read_text(kind, text, NOW_MS, &error, NULL));
+	assert_string_equal(error.field, field);
+	assert_true(error.message[0] != '\0');
+}
+
+static void test_click_is_written_canonically(void **state)
+{
+	(void)state;
+	assert_written(EVENT_CLICK, CLICK ",\"click_id\":" ID ",\"type\":5,\"event\":\"click\"}",
+		       "{\"click_id\":" ID ",\"campaign_id\":\"018f0000-0000-7000-8000-00000000000b\"," USER
+		       ",\"click_date\":\"2026-01-02T03:04:05.678Z\"," SOURCE "}");
+}
+
+static void test_conversion_is_written_canonically(void **state)
+{
+	(void)state;
+	assert_written(EVENT_CONVERSION, CONVERSION ",\"conversion_id\":" ID ",\"value\":\"12.305\"}",
+		       "{\"conversion_id\":" ID "," USER
+		       ",\"campaign_id\":\"018f0000-0000-7000-8000-00000000000b\","
+		       "\"conversion_date\":\"2026-01-02T03:04:05.000Z\",\"value\":12.31," TYPE "," SOURCE "}");
+}
+
+static void test_what_was_written_reads_back(void **state)
+{
+	(void)state;
+	struct event_error error;
+	struct buf first = BUF_INIT, second = BUF_INIT;
+	assert_true(read_text(EVENT_CONVERSION, CONVERSION ",\"value\":0.1}", NOW_MS, &error, &first));
+	assert_true(read_text(EVENT_CONVERSION, first.data, -1, &error, &second));
+	assert_string_equal(first.data, second.data);
+	buf_release(&first);
+	buf_release(&second);
+}
+
+static void test_id_may_be_left_out_at_the_edge_only(void **state)
+{
+	(void)state;
+	static const char *const left_out[] = {CLICK "}", CLICK ",\"click_id\":null}", CLICK ",\"click_id\":\"\"}"};
+	for (size_t i = 0; i < ARRAY_LEN(left_out); i++) {
+		struct event_error error;
+		assert_true(read_text(EVENT_CLICK, left_out[i], NOW_MS, &error, NULL));
+		assert_false(read_text(EVENT_CLICK, left_out[i], -1, &error, NULL));
+		assert_string_equal(error.field, "click_id");
+	}
+}
+
+static void test_value(void **state)
+{
+	(void)state;
+	static const char *const good[] = {"null", "0", "\"0\"", "10000000000000", "\"10000000000000.00\"", "1e2"};
+	static const char *const bad[] = {"-1", "\"-0.01\"", "10000000000000.01", "\"\"", "\"1,5\"",
+					  "\" 1\"", "true", "{}", "1e300"};
+	struct event_error error;
+	char text[512];
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		(void)snprintf(text, sizeof(text), CONVERSION ",\"value\":%s}", good[i]);
+		assert_true(read_text(EVENT_CONVERSION, text, NOW_MS, &error, NULL));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		(void)snprintf(text, sizeof(text), CONVERSION ",\"value\":%s}", bad[i]);
+		assert_refused(EVENT_CONVERSION, text, "value");
+	}
+}
+
+static void test_errors_name_the_field(void **state)
+{
+	(void)state;
+	assert_refused(EVENT_CLICK, "[]", "");
+	assert_refused(EVENT_CLICK, "{}", "campaign_id");
+	assert_refused(EVENT_CLICK, "{" CAMPAIGN "}", "user_id");
+	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "}", "click_date");
+	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE "}", "source");
+	assert_refused(EVENT_CONVERSION, "{" CAMPAIGN "," USER "," CONVERSION_DATE "," SOURCE "}", "type");
+	assert_refused(EVENT_CLICK, CLICK ",\"click_id\":5}", "click_id");
+	assert_refused(EVENT_CLICK, CLICK ",\"click_id\":\"x\"}", "click_id");
+	assert_refused(EVENT_CLICK, CLICK "," SOURCE "}", "source");
+	assert_refused(EVENT_CLICK, CLICK ",\"source\":null}", "source");
+	assert_refused(EVENT_CONVERSION, CONVERSION ",\"value\":1,\"value\":1}", "value");
+	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER ",\"click_date\":\"2026-01-02T03:04:05\"," SOURCE "}",
+		       "click_date");
+}
+
+static void test_source_is_counted_in_characters(void **state)
+{
+	(void)state;
+	struct event_error error;
+	struct buf text = BUF_INIT;
+	buf_adds(&text, "{" CAMPAIGN "," USER "," CLICK_DATE ",\"source\":\"");
+	for (int i = 0; i < EVENT_TEXT_MAX; i++)
+		buf_adds(&text, "\xf0\x9f\x98\x80");
+	const size_t len = text.len;
+	buf_adds(&text, "\"}");
+	assert_true(read_text(EVENT_CLICK, text.data, NOW_MS, &error, NULL));
+	text.len = len;
+	buf_adds(&text, "x\"}");
+	assert_refused(EVENT_CLICK, text.data, "source");
+	buf_release(&text);
+	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE ",\"source\":\"\"}", "source");
+}
+
+static void test_time_limits(void **state)
+{
+	(void)state;
+	struct event_error error;
+	struct event event = {.kind = EVENT_CONVERSION, .time_ms = NOW_MS + 1000};
+	assert_true(event_check_time(&event, NOW_MS, 1000, 0, &error));
+	assert_false(event_check_time(&event, NOW_MS, 999, 0, &error));
+	assert_string_equal(error.field, "conversion_date");
+	event.time_ms = NOW_MS - 2 * MS_PER_DAY;
+	assert_true(event_check_time(&event, NOW_MS, 0, 2, &error));
+	assert_true(event_check_time(&event, NOW_MS, 0, 0, &error));
+	event.time_ms--;
+	assert_false(event_check_time(&event, NOW_MS, 0, 2, &error));
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	enum event_kind kind;
+	assert_true(event_kind_parse("click", &kind) && kind == EVENT_CLICK);
+	assert_true(event_kind_parse("conversion", &kind) && kind == EVENT_CONVERSION);
+	assert_false(event_kind_parse("Click", &kind));
+	assert_string_equal(event_word(EVENT_CLICK), "click");
+	assert_string_equal(event_id_key(EVENT_CONVERSION), "conversion_id");
+	assert_string_equal(event_time_key(EVENT_CLICK), "click_date");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_click_is_written_canonically),
+		cmocka_unit_test(test_conversion_is_written_canonically),
+		cmocka_unit_test(test_what_was_written_reads_back),
+		cmocka_unit_test(test_id_may_be_left_out_at_the_edge_only),
+		cmocka_unit_test(test_value),
+		cmocka_unit_test(test_errors_name_the_field),
+		cmocka_unit_test(test_source_is_counted_in_characters),
+		cmocka_unit_test(test_time_limits),
+		cmocka_unit_test(test_words),
+	};
+	return cmocka_run_group_tests_name("event", tests, NULL, NULL);
+}
