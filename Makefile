@@ -77,6 +77,7 @@ test:
 	$(Q)deploy/install.sh test
 	$(Q)tests/run.sh $(SAN)
 
+.PHONY: tests
 tests: $(UNIT_TESTS:%=$(OUT)/tests/unit/%) $(STRESS_TESTS:%=$(OUT)/tests/stress/%)
 
 demo:

@@ -1,15 +1,16 @@
 /*
  * The program: subcommands, and the order in which everything starts and stops.
  *
- * Runs on the main thread, which blocks the stop signals before any other thread exists and then waits for one.
+ * Runs on the main thread, which blocks the stop signals before any other thread exists and then
+ * waits for one.
  *
  *      http workers -> producer -> Kafka -> consumer -> writers -> counter
  *            |-------> live, query, history, journal
  *
- * stop_note: senders stop before receivers, so that every message has somewhere to go: HTTP (running requests
- * are answered, with the producer still there), producer, consumer, writers, history, live, journal, queries,
- * and the counter, which writers and live write to. A watchdog ends the process when that takes longer than
- * SHUTDOWN_TIMEOUT_MS, or when a second signal comes.
+ * stop_note: senders stop before receivers, so that every message has somewhere to go: HTTP
+ * (running requests are answered, with the producer still there), producer, consumer, writers,
+ * history, live, journal, queries, and the counter, which writers and live write to. A watchdog
+ * ends the process when that takes longer than SHUTDOWN_TIMEOUT_MS, or when a second signal comes.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -62,7 +63,8 @@ struct program {
 	struct server *server;
 };
 
-static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned lanes, bool with_fd)
+static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned lanes,
+				   bool with_fd)
 {
 	struct mailbox *mb = mailbox_new(name, lanes, with_fd);
 	p->mailboxes[p->n_mailboxes++] = mb;
@@ -71,7 +73,8 @@ static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned
 
 static void make_mailboxes(struct program *p)
 {
-	const unsigned writers = (unsigned)p->cfg.writers, queries = (unsigned)p->cfg.query_connections;
+	const unsigned writers = (unsigned)p->cfg.writers,
+		       queries = (unsigned)p->cfg.query_connections;
 	const unsigned workers = (unsigned)p->cfg.http_workers + SPARE_LANES;
 	p->mailboxes = xcalloc(writers + queries + 6, sizeof(struct mailbox *));
 	p->names = xcalloc(writers + queries, sizeof(*p->names));
@@ -97,18 +100,22 @@ static void start_actors(struct program *p)
 {
 	const struct config *cfg = &p->cfg;
 	const int32_t partitions = p->deployment.partitions;
-	p->counter = counter_start(cfg, partitions, &p->deployment.id, p->counter_mb, p->metrics, &p->health);
-	p->live = live_start(cfg, partitions, &p->deployment.id, p->live_mb, p->counter_mb, p->metrics);
-	p->history = history_start(cfg, partitions, p->history_mb, p->live_mb, p->cache, p->metrics, &p->health);
+	p->counter = counter_start(cfg, partitions, &p->deployment.id, p->counter_mb, p->metrics,
+				   &p->health);
+	p->live = live_start(cfg, partitions, &p->deployment.id, p->live_mb, p->counter_mb,
+			     p->metrics);
+	p->history = history_start(cfg, partitions, p->history_mb, p->live_mb, p->cache, p->metrics,
+				   &p->health);
 	p->journal = journal_start(cfg, p->journal_mb, p->metrics);
 	p->queries = xcalloc((size_t)cfg->query_connections, sizeof(struct query *));
 	for (unsigned i = 0; i < cfg->query_connections; i++)
 		p->queries[i] = query_start(cfg, i, p->query_mbs[i], p->metrics);
 	p->writers = xcalloc((size_t)cfg->writers, sizeof(struct writer *));
 	for (unsigned i = 0; i < cfg->writers; i++)
-		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb, p->metrics, p->gauges);
-	p->consumer = consumer_start(cfg, partitions, p->consumer_mb, p->writer_mbs, (unsigned)cfg->writers, p->metrics,
-				     p->gauges);
+		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb,
+					     p->metrics, p->gauges);
+	p->consumer = consumer_start(cfg, partitions, p->consumer_mb, p->writer_mbs,
+				     (unsigned)cfg->writers, p->metrics, p->gauges);
 	p->producer = producer_start(cfg, p->producer_mb, p->metrics, &p->health);
 }
 
@@ -192,7 +199,8 @@ static void *watch(void *arg)
 	if (sigtimedwait(&dog->signals, NULL, &timeout) > 0)
 		log_warn("main", "second signal, exiting at once");
 	else
-		log_error("main", "the stop took longer than SHUTDOWN_TIMEOUT_MS, exiting without finishing it");
+		log_error("main", "the stop took longer than SHUTDOWN_TIMEOUT_MS, exiting without "
+				  "finishing it");
 	_exit(1);
 }
 
@@ -275,12 +283,17 @@ static int help(bool markdown)
 {
 	struct buf b = BUF_INIT;
 	if (!markdown)
-		buf_adds(&b, "tyrattribution: click and conversion attribution on Kafka, Redis and PostgreSQL\n\n"
-			     "usage: tyrattribution serve          serve the API and process events\n"
-			     "       tyrattribution migrate        bring database and topics up to date\n"
-			     "       tyrattribution check-config   print the effective configuration\n"
-			     "       tyrattribution --help         this text (--help-markdown: the README's table)\n\n"
-			     "Options are environment variables, or lines of the file .env; the environment wins.\n\n");
+		buf_adds(&b,
+			 "tyrattribution: click and conversion attribution on Kafka, Redis and "
+			 "PostgreSQL\n\n"
+			 "usage: tyrattribution serve          serve the API and process events\n"
+			 "       tyrattribution migrate        bring database and topics up to "
+			 "date\n"
+			 "       tyrattribution check-config   print the effective configuration\n"
+			 "       tyrattribution --help         this text (--help-markdown: the "
+			 "README's table)\n\n"
+			 "Options are environment variables, or lines of the file .env; the "
+			 "environment wins.\n\n");
 	config_help(&b, markdown);
 	fputs(b.data, stdout);
 	buf_release(&b);
@@ -302,6 +315,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(command, "--help-markdown") == 0)
 		return help(true);
 	fprintf(stderr, "tyrattribution: %s%s%s: use serve, migrate, check-config or --help\n",
-		argc > 1 ? "unknown command '" : "a command is missing", command, argc > 1 ? "'" : "");
+		argc > 1 ? "unknown command '" : "a command is missing", command,
+		argc > 1 ? "'" : "");
 	return 2;
 }

@@ -1,7 +1,10 @@
 -- Take out the staged conversions whose id and time are stored with another content; answers their places.
 DELETE FROM staged_conversions s
-USING conversion_events e
-WHERE e.conversion_id = s.conversion_id AND e.conversion_date = s.conversion_date
-	AND (e.user_id, e.campaign_id, e.source, e.type, e.value_minor)
-		IS DISTINCT FROM (s.user_id, s.campaign_id, s.source, s.type, s.value_minor)
+WHERE EXISTS (
+	SELECT FROM conversion_events e
+	WHERE e.conversion_id = s.conversion_id AND e.conversion_date = s.conversion_date
+		AND (e.user_id, e.campaign_id, e.source, e.type, e.value_minor)
+			IS DISTINCT FROM (s.user_id, s.campaign_id, s.source, s.type, s.value_minor)
+	OFFSET 0 -- row by row, as in reattribute.sql
+)
 RETURNING s.n

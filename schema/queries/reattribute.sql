@@ -18,6 +18,7 @@ WITH better AS (
 				ORDER BY w.valid_from DESC
 				LIMIT 1)
 			AND (c.click_id IS NULL OR (k.click_date, k.click_id) > (c.click_date, c.click_id))
+		OFFSET 0 -- keeps the planner from turning the join round: click by click is the only good order
 	) v
 	ORDER BY v.conversion_id, v.conversion_date, k.click_date DESC, k.click_id DESC
 ), changed AS (

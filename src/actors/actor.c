@@ -50,7 +50,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-void actor_start(struct actor *a, const struct actor_ops *ops, const char *name, void *self, struct mailbox *mb)
+void actor_start(struct actor *a, const struct actor_ops *ops, const char *name, void *self,
+		 struct mailbox *mb)
 {
 	snprintf(a->name, sizeof(a->name), "%s", name);
 	a->ops = ops;
@@ -58,7 +59,9 @@ void actor_start(struct actor *a, const struct actor_ops *ops, const char *name,
 	a->mb = mb;
 	const int e = pthread_create(&a->thread, NULL, run, a);
 	if (e != 0)
-		die("the thread %s cannot be started (error %d): is the limit on processes too low?", name, e);
+		die("the thread %s cannot be started (error %d): is the limit on processes too "
+		    "low?",
+		    name, e);
 	a->started = true;
 }
 

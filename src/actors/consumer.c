@@ -1,12 +1,13 @@
 /*
  * The consumer actor.
  *
- * Runs on its own thread, woken through an eventfd by librdkafka. Assignment callbacks run inside polling, so on
- * this thread too.
+ * Runs on its own thread, woken through an eventfd by librdkafka. Assignment callbacks run inside
+ * polling, so on this thread too.
  *
- * announce_note: a writer must hear of a claim before the first record read under it, and a lane keeps its
- * order; so claims are pushed first, and nothing is polled while one of them waits for room. Revocations
- * are a courtesy: records of an old epoch would be refused by the fence all the same.
+ * announce_note: a writer must hear of a claim before the first record read under it, and a lane
+ * keeps its order; so claims are pushed first, and nothing is polled while one of them waits for
+ * room. Revocations are a courtesy: records of an old epoch would be refused by the fence all the
+ * same.
  */
 #include "actors/consumer.h"
 
@@ -32,7 +33,8 @@
 #define CHUNK_BYTES (256 * 1024)
 #define LANE_CHUNKS 63
 
-/* What was read of a partition and not handed over yet; offsets of pointers into bytes are kept as integers. */
+/* What was read of a partition and not handed over yet; offsets of pointers into bytes are kept as
+ * integers. */
 struct chunk {
 	struct record records[CHUNK_RECORDS];
 	size_t payload_at[CHUNK_RECORDS];
@@ -47,7 +49,7 @@ struct part {
 	bool revoke_pending; /* a MSG_REVOKED is to be pushed */
 	struct fence claim;
 	int64_t position[EVENT_KINDS]; /* the next offset to come; -1: from the beginning */
-	struct chunk *chunk;           /* NULL until first used */
+	struct chunk *chunk;	       /* NULL until first used */
 };
 
 struct consumer {
@@ -66,8 +68,8 @@ struct consumer {
 	struct kafka_consumer *kafka;
 	struct pg *pg;
 	struct part *parts;
-	bool claims_pending;     /* some assigned partition is not claimed yet */
-	bool *wanted;            /* assigned by the group */
+	bool claims_pending; /* some assigned partition is not claimed yet */
+	bool *wanted;	     /* assigned by the group */
 	uint64_t claim_at_ns;
 	uint64_t lag_at_ns;
 	uint64_t recreate_at_ns; /* 0: the consumer is fine */
@@ -131,7 +133,8 @@ static void add_record(struct part *part, const struct record *rec)
 
 static bool chunk_is_full(const struct part *part)
 {
-	return part->chunk != NULL && (part->chunk->n == CHUNK_RECORDS || part->chunk->bytes.len >= CHUNK_BYTES);
+	return part->chunk != NULL &&
+	       (part->chunk->n == CHUNK_RECORDS || part->chunk->bytes.len >= CHUNK_BYTES);
 }
 
 /* Tell the library which claimed partitions to read, and from where. */
@@ -168,8 +171,10 @@ static bool claim_wanted(struct consumer *c)
 		part->ours = part->claim_pending = true;
 		part->revoke_pending = false;
 		memcpy(part->position, part->claim.next_offset, sizeof(part->position));
-		log_info("consumer", "partition claimed| partition=%d epoch=%" PRId64 " clicks_from=%" PRId64
-			 " conversions_from=%" PRId64, p, part->claim.epoch, part->position[EVENT_CLICK],
+		log_info("consumer",
+			 "partition claimed| partition=%d epoch=%" PRId64 " clicks_from=%" PRId64
+			 " conversions_from=%" PRId64,
+			 p, part->claim.epoch, part->position[EVENT_CLICK],
 			 part->position[EVENT_CONVERSION]);
 	}
 	return true;
@@ -203,7 +208,9 @@ static void on_assigned(void *context, const int32_t *partitions, int n)
 	metrics_add(c->metrics, M_REBALANCES, 1);
 	c->claims_pending = !claim_wanted(c);
 	if (c->claims_pending)
-		log_warn("consumer", "partitions were assigned, but PostgreSQL cannot be asked: claiming later");
+		log_warn(
+			"consumer",
+			"partitions were assigned, but PostgreSQL cannot be asked: claiming later");
 	assign_claimed(c);
 }
 
@@ -214,18 +221,25 @@ static void on_revoked(void *context)
 	forget_parts(c);
 }
 
-static void on_out_of_range(void *context, enum event_kind topic, int32_t partition, int64_t low, int64_t high)
+static void on_out_of_range(void *context, enum event_kind topic, int32_t partition, int64_t low,
+			    int64_t high)
 {
 	struct consumer *c = context;
 	struct part *part = &c->parts[partition];
 	if (part->position[topic] >= low) {
-		log_error("consumer", "the log ends before what was booked, so it is another log: not reading it. Was the "
-			  "topic made anew?| topic=%s partition=%d next_offset=%" PRId64 " end=%" PRId64,
+		log_error("consumer",
+			  "the log ends before what was booked, so it is another log: not reading "
+			  "it. Was the "
+			  "topic made anew?| topic=%s partition=%d next_offset=%" PRId64
+			  " end=%" PRId64,
 			  event_word(topic), partition, part->position[topic], high);
 		return;
 	}
-	log_error("consumer", "messages were deleted before they were read: counting a gap| topic=%s partition=%d "
-		  "next_offset=%" PRId64 " first=%" PRId64, event_word(topic), partition, part->position[topic], low);
+	log_error("consumer",
+		  "messages were deleted before they were read: counting a gap| topic=%s "
+		  "partition=%d "
+		  "next_offset=%" PRId64 " first=%" PRId64,
+		  event_word(topic), partition, part->position[topic], low);
 	part->position[topic] = low;
 	assign_claimed(c);
 }
@@ -265,15 +279,22 @@ static void measure_lag(struct consumer *c)
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		for (int32_t p = 0; p < c->partitions; p++) {
 			struct partition_gauge *g = &c->gauges[k][p];
-			const int64_t end = c->parts[p].ours ? kafka_consumer_end(c->kafka, (enum event_kind)k, p) : -1;
-			const int64_t next = atomic_load_explicit(&g->next_offset, memory_order_relaxed);
-			const int64_t lag = end < 0 ? (c->parts[p].ours ? 0 : -1) : end - (next > 0 ? next : 0);
-			atomic_store_explicit(&g->lag, lag < 0 && end >= 0 ? 0 : lag, memory_order_relaxed);
+			const int64_t end =
+				c->parts[p].ours
+					? kafka_consumer_end(c->kafka, (enum event_kind)k, p)
+					: -1;
+			const int64_t next =
+				atomic_load_explicit(&g->next_offset, memory_order_relaxed);
+			const int64_t lag =
+				end < 0 ? (c->parts[p].ours ? 0 : -1) : end - (next > 0 ? next : 0);
+			atomic_store_explicit(&g->lag, lag < 0 && end >= 0 ? 0 : lag,
+					      memory_order_relaxed);
 		}
 	}
 }
 
-/* Poll until nothing is there, the turn is over, or a writer pushes back; true if there may be more at once. */
+/* Poll until nothing is there, the turn is over, or a writer pushes back; true if there may be more
+ * at once. */
 static bool poll_turn(struct consumer *c)
 {
 	struct record rec;
@@ -291,7 +312,8 @@ static bool poll_turn(struct consumer *c)
 			c->recreate_at_ns = clock_mono_ns() + RECREATE_NS;
 			return false;
 		case KAFKA_POLL_RECORD:
-			if (p >= c->partitions || !c->parts[p].ours || rec.offset < c->parts[p].position[rec.topic])
+			if (p >= c->partitions || !c->parts[p].ours ||
+			    rec.offset < c->parts[p].position[rec.topic])
 				break;
 			add_record(&c->parts[p], &rec);
 			if (chunk_is_full(&c->parts[p]) && (!announce_all(c) || !flush_chunk(c, p)))
@@ -356,13 +378,15 @@ static void fini(void *self)
 	pg_free(c->pg);
 }
 
-static const struct actor_ops ops = {.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
+static const struct actor_ops ops = {
+	.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
 struct consumer *consumer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
-				struct mailbox *const *writers, unsigned n_writers, struct metrics_set *metrics,
-				struct partition_gauge *const *gauges)
+				struct mailbox *const *writers, unsigned n_writers,
+				struct metrics_set *metrics, struct partition_gauge *const *gauges)
 {
-	const struct pg_options options = {.role = "consumer", .timeout_ms = 10000, .lock_timeout_ms = 2000};
+	const struct pg_options options = {
+		.role = "consumer", .timeout_ms = 10000, .lock_timeout_ms = 2000};
 	struct consumer *c = xcalloc(1, sizeof(*c));
 	char host[64] = "";
 	(void)gethostname(host, sizeof(host) - 1);

@@ -1,10 +1,10 @@
 /*
  * The consumer actor: from Kafka to the writers, partition p of every topic to the same one.
  *
- * Overview: when partitions are assigned it claims their fence rows and reads on from the offsets it finds there;
- * nothing is ever committed to Kafka. Records of a partition go to a writer in chunks that carry the claim's
- * epoch. A full writer pushes back: polling stops until the chunk is taken. PostgreSQL down at an assignment:
- * nothing is assigned yet, claiming is tried again.
+ * Overview: when partitions are assigned it claims their fence rows and reads on from the offsets
+ * it finds there; nothing is ever committed to Kafka. Records of a partition go to a writer in
+ * chunks that carry the claim's epoch. A full writer pushes back: polling stops until the chunk is
+ * taken. PostgreSQL down at an assignment: nothing is assigned yet, claiming is tried again.
  * Threads: one, its own.
  */
 #ifndef ACTORS_CONSUMER_H
@@ -17,9 +17,11 @@
 
 struct consumer;
 
-/** All arguments are borrowed; @mb must have an eventfd; partition p goes to writers[p % n]. @thread main */
+/** All arguments are borrowed; @mb must have an eventfd; partition p goes to writers[p % n].
+ * @thread main */
 struct consumer *consumer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
-				struct mailbox *const *writers, unsigned n_writers, struct metrics_set *metrics,
+				struct mailbox *const *writers, unsigned n_writers,
+				struct metrics_set *metrics,
 				struct partition_gauge *const *gauges) MUST_CHECK;
 
 /** @thread main */

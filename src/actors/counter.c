@@ -3,10 +3,10 @@
  *
  * Runs on its own thread, with a Redis and a PostgreSQL connection of its own.
  *
- * chain_note: versions of a shard are consecutive. A shard is in step when the message that comes is the version
- * after the last one seen. A gap, a lost pipeline, a Redis that forgot: the shard is out of step, and is only
- * published again after a resync, which writes every live day from PostgreSQL and publishes the versions that
- * were read before the days were.
+ * chain_note: versions of a shard are consecutive. A shard is in step when the message that comes
+ * is the version after the last one seen. A gap, a lost pipeline, a Redis that forgot: the shard is
+ * out of step, and is only published again after a resync, which writes every live day from
+ * PostgreSQL and publishes the versions that were read before the days were.
  */
 #include "actors/counter.h"
 
@@ -21,19 +21,19 @@
 
 #define IDLE_NS (100 * NS_PER_MS)
 #define RETRY_NS (200 * NS_PER_MS)
-#define CHECK_NS (500 * NS_PER_MS)   /* are the published versions still there? */
-#define SWEEP_NS NS_PER_S            /* are the known days still there? */
-#define SWEEP_DAYS 5000              /* days looked at in one sweep */
+#define CHECK_NS (500 * NS_PER_MS) /* are the published versions still there? */
+#define SWEEP_NS NS_PER_S	   /* are the known days still there? */
+#define SWEEP_DAYS 5000		   /* days looked at in one sweep */
 #define INFO_NS (5 * NS_PER_S)
-#define LOAD_DAYS 250                /* days written from one snapshot */
+#define LOAD_DAYS 250 /* days written from one snapshot */
 #define REDIS_TIMEOUT_MS 1000
 #define SHARES_PER_TURN 4096
 
 struct shard {
 	bool ours;
 	bool in_step;
-	bool touched;      /* seen > published: to be published at the end of the turn */
-	int64_t seen;      /* the last version whose shares are in the counters */
+	bool touched;	   /* seen > published: to be published at the end of the turn */
+	int64_t seen;	   /* the last version whose shares are in the counters */
 	int64_t published; /* what Redis was told last */
 };
 
@@ -56,8 +56,8 @@ struct counter {
 	struct live_counters *redis;
 	struct pg *pg;
 	struct shard *shards;
-	struct day_list known;    /* written since the last resync: what a sweep looks at */
-	struct day_list missing;  /* to be written from a snapshot */
+	struct day_list known;	   /* written since the last resync: what a sweep looks at */
+	struct day_list missing;   /* to be written from a snapshot */
 	struct campaign_day *sent; /* shares in the pipeline whose outcome is not known yet */
 	uint32_t n_sent;
 	bool evicting;
@@ -97,7 +97,8 @@ static enum err take_outcomes(struct counter *c)
 		e = live_counters_outcome(c->redis, &outcome);
 		if (e != ERR_OK)
 			break;
-		metrics_add(c->metrics, outcome == SHARE_MISS ? M_COUNTER_MISSES : M_COUNTER_WRITES, 1);
+		metrics_add(c->metrics, outcome == SHARE_MISS ? M_COUNTER_MISSES : M_COUNTER_WRITES,
+			    1);
 		if (outcome == SHARE_MISS)
 			add_day(&c->missing, &c->sent[i]);
 	}
@@ -122,7 +123,8 @@ static void on_shares(struct counter *c, const struct msg_shares *m)
 			return;
 		}
 		live_counters_append_share(c->redis, m->shard, m->version, &m->shares[i]);
-		c->sent[c->n_sent++] = (struct campaign_day){m->shares[i].campaign_id, m->shares[i].day};
+		c->sent[c->n_sent++] =
+			(struct campaign_day){m->shares[i].campaign_id, m->shares[i].day};
 	}
 	s->seen = m->version;
 	s->touched = true;
@@ -136,7 +138,8 @@ static void on_msg(void *self, struct msg *m)
 		on_shares(c, &m->shares);
 		break;
 	case MSG_CLAIMED:
-		c->shards[m->claimed.partition] = (struct shard){.ours = true, .seen = -1, .published = -1};
+		c->shards[m->claimed.partition] =
+			(struct shard){.ours = true, .seen = -1, .published = -1};
 		break;
 	case MSG_REVOKED:
 		c->shards[m->revoked.partition] = (struct shard){.ours = false};
@@ -182,8 +185,8 @@ static void tidy_days(struct day_list *list)
 	list->n = kept;
 }
 
-static void append_snapshot(void *context, const struct campaign_day *day, const struct snapshot_share *shares,
-			    uint32_t n)
+static void append_snapshot(void *context, const struct campaign_day *day,
+			    const struct snapshot_share *shares, uint32_t n)
 {
 	struct counter *c = context;
 	live_counters_append_day(c->redis, day, shares, n);
@@ -228,7 +231,8 @@ static enum err publish_touched(struct counter *c)
 		enum publish_outcome outcome;
 		if (!s->ours || !s->in_step || !s->touched)
 			continue;
-		const enum err e = live_counters_publish(c->redis, i, s->published, s->seen, &outcome);
+		const enum err e =
+			live_counters_publish(c->redis, i, s->published, s->seen, &outcome);
 		if (e != ERR_OK)
 			return e;
 		if (outcome == PUBLISH_LOST)
@@ -258,7 +262,10 @@ static enum err publish_all(struct counter *c, const struct shard_versions *v)
 		const enum err e = live_counters_publish(c->redis, i, -1, v->versions[i], &outcome);
 		if (e != ERR_OK)
 			return e;
-		*s = (struct shard){.ours = true, .in_step = true, .seen = v->versions[i], .published = v->versions[i]};
+		*s = (struct shard){.ours = true,
+				    .in_step = true,
+				    .seen = v->versions[i],
+				    .published = v->versions[i]};
 	}
 	return ERR_OK;
 }
@@ -282,20 +289,23 @@ static enum err resync(struct counter *c)
 		e = publish_all(c, &v);
 	if (e == ERR_OK) {
 		metrics_add(c->metrics, M_COUNTER_RESYNCS, 1);
-		log_info("counter", "live counters written from PostgreSQL| campaign_days=%u", live.n);
+		log_info("counter", "live counters written from PostgreSQL| campaign_days=%u",
+			 live.n);
 	}
 	free(v.versions);
 	free(live.days);
 	return e;
 }
 
-/* Does Redis still hold what was published? An old snapshot or an emptied Redis shows here, traffic or not. */
+/* Does Redis still hold what was published? An old snapshot or an emptied Redis shows here, traffic
+ * or not. */
 static enum err check_published(struct counter *c)
 {
 	int64_t *versions = xcalloc((size_t)c->partitions, sizeof(*versions));
 	enum err e = live_counters_read(c->redis, versions, (uint32_t)c->partitions, NULL, 0);
 	for (int32_t i = 0; e == ERR_OK && i < c->partitions; i++) {
-		if (c->shards[i].ours && c->shards[i].in_step && versions[i] < c->shards[i].published)
+		if (c->shards[i].ours && c->shards[i].in_step &&
+		    versions[i] < c->shards[i].published)
 			e = ERR_RETRY;
 	}
 	free(versions);
@@ -332,8 +342,11 @@ static enum err read_info(struct counter *c)
 	metrics_set(c->metrics, M_REDIS_EVICTED, info.evicted_keys);
 	metrics_set(c->metrics, M_REDIS_EVICTING, info.evicting);
 	if (info.evicting && !c->evicting)
-		log_warn("redis", "maxmemory-policy may evict live counters; answers stay right but come from PostgreSQL. "
-			 "Set it to noeviction| policy=%s", info.policy);
+		log_warn("redis",
+			 "maxmemory-policy may evict live counters; answers stay right but come "
+			 "from PostgreSQL. "
+			 "Set it to noeviction| policy=%s",
+			 info.policy);
 	c->evicting = info.evicting;
 	return ERR_OK;
 }
@@ -379,7 +392,8 @@ static uint64_t on_idle(void *self)
 	lose_step(c);
 	if (e == ERR_RETRY)
 		return 0; /* Redis answers, but had forgotten: resync at once */
-	live_counters_drop(c->redis); /* replies that were not taken must not answer later commands */
+	live_counters_drop(
+		c->redis); /* replies that were not taken must not answer later commands */
 	c->retry_at_ns = now + RETRY_NS;
 	return RETRY_NS;
 }
@@ -395,10 +409,12 @@ static void fini(void *self)
 
 static const struct actor_ops ops = {.on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
-struct counter *counter_start(const struct config *cfg, int32_t partitions, const struct uuid *deployment,
-			      struct mailbox *mb, struct metrics_set *metrics, struct health *health)
+struct counter *counter_start(const struct config *cfg, int32_t partitions,
+			      const struct uuid *deployment, struct mailbox *mb,
+			      struct metrics_set *metrics, struct health *health)
 {
-	const struct pg_options options = {.role = "counter", .session = SQL_NONE, .timeout_ms = 10000};
+	const struct pg_options options = {
+		.role = "counter", .session = SQL_NONE, .timeout_ms = 10000};
 	struct counter *c = xcalloc(1, sizeof(*c));
 	c->cfg = cfg;
 	c->partitions = partitions;

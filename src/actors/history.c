@@ -1,14 +1,15 @@
 /*
  * The history actor.
  *
- * Runs on its own thread with a PostgreSQL connection of its own; registered with RCU, since it reads the
- * cache it writes.
+ * Runs on its own thread with a PostgreSQL connection of its own; registered with RCU, since it
+ * reads the cache it writes.
  *
- * follow_note: a shard has one writer at a time and its transactions are serialised by the fence row, so
- * versions become visible in order: everything up to the version seen last has been applied, nothing behind
- * it is missing. A load reads journals and changes in one snapshot that is younger than the last round; what
- * is listed after that snapshot comes with a later round. Changes are kept for an hour, so a follower that was
- * cut off for longer than FORGET_NS forgets everything.
+ * follow_note: a shard has one writer at a time and its transactions are serialised by the fence
+ * row, so versions become visible in order: everything up to the version seen last has been
+ * applied, nothing behind it is missing. A load reads journals and changes in one snapshot that is
+ * younger than the last round; what is listed after that snapshot comes with a later round. Changes
+ * are kept for an hour, so a follower that was cut off for longer than FORGET_NS forgets
+ * everything.
  */
 #include "actors/history.h"
 
@@ -38,7 +39,7 @@ struct history {
 	/* owned by the history thread */
 	struct pg *pg;
 	struct shard_versions seen; /* versions == NULL before the first round */
-	uint64_t seen_at_ns;        /* when the last good round began */
+	uint64_t seen_at_ns;	    /* when the last good round began */
 	uint64_t poll_at_ns;
 };
 
@@ -62,7 +63,8 @@ static enum err catch_up(struct history *h, const struct shard_versions *now, ui
 		return ERR_OK;
 	}
 	if (now->closed_through > h->seen.closed_through && history_campaigns(h->cache) > 0) {
-		e = days_newly_closed(h->pg, h->seen.closed_through, now->closed_through, put_day, h);
+		e = days_newly_closed(h->pg, h->seen.closed_through, now->closed_through, put_day,
+				      h);
 		if (e == ERR_OK)
 			history_set_through(h->cache, now->closed_through);
 	}
@@ -124,7 +126,8 @@ static void load(struct history *h, const struct uuid *campaign)
 	struct day_totals *days = NULL;
 	uint32_t n = 0;
 	int32_t through = 0;
-	if (h->seen.versions == NULL || history_has(h->cache, campaign) || pg_ready(h->pg) != ERR_OK)
+	if (h->seen.versions == NULL || history_has(h->cache, campaign) ||
+	    pg_ready(h->pg) != ERR_OK)
 		return;
 	if (days_history(h->pg, campaign, &days, &n, &through) == ERR_OK) {
 		/* A day closed since the last round is seen again by the next one. */
@@ -157,12 +160,15 @@ static void fini(void *self)
 	history_thread_stop();
 }
 
-static const struct actor_ops ops = {.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
+static const struct actor_ops ops = {
+	.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
-struct history *history_start(const struct config *cfg, int32_t partitions, struct mailbox *mb, struct mailbox *live,
-			      struct history_cache *cache, struct metrics_set *metrics, struct health *health)
+struct history *history_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
+			      struct mailbox *live, struct history_cache *cache,
+			      struct metrics_set *metrics, struct health *health)
 {
-	const struct pg_options options = {.role = "history", .session = SQL_NONE, .timeout_ms = TIMEOUT_MS};
+	const struct pg_options options = {
+		.role = "history", .session = SQL_NONE, .timeout_ms = TIMEOUT_MS};
 	struct history *h = xcalloc(1, sizeof(*h));
 	h->partitions = partitions;
 	h->live = mailbox_lane_open(live, LIVE_LANE);

@@ -29,7 +29,7 @@ struct journal {
 
 	/* owned by the journal thread */
 	struct pg *pg;
-	struct months months;   /* partitions known to exist */
+	struct months months;	/* partitions known to exist */
 	int32_t closed_through; /* as last heard; days are never opened again */
 	uint64_t round_at_ns, months_at_ns, prune_at_ns;
 };
@@ -80,7 +80,8 @@ static enum err make_months(struct journal *j)
 	enum err e = ERR_OK;
 	for (int ahead = 0; ahead <= 2; ahead++) {
 		for (int k = 0; e == ERR_OK && k < EVENT_KINDS; k++)
-			e = months_ensure(j->pg, &j->months, (enum event_kind)k, month_add(today, ahead));
+			e = months_ensure(j->pg, &j->months, (enum event_kind)k,
+					  month_add(today, ahead));
 	}
 	return e;
 }
@@ -112,7 +113,8 @@ static uint64_t on_idle(void *self)
 		return j->round_at_ns - now;
 	const enum err e = round_of_work(j, now);
 	if (e != ERR_OK)
-		log_warn("journal", "a round of journals failed, trying again| error=\"%s\"", err_text(e));
+		log_warn("journal", "a round of journals failed, trying again| error=\"%s\"",
+			 err_text(e));
 	j->round_at_ns = clock_mono_ns() + interval_ns;
 	return interval_ns;
 }
@@ -141,7 +143,8 @@ static void fini(void *self)
 
 static const struct actor_ops ops = {.on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
-struct journal *journal_start(const struct config *cfg, struct mailbox *mb, struct metrics_set *metrics)
+struct journal *journal_start(const struct config *cfg, struct mailbox *mb,
+			      struct metrics_set *metrics)
 {
 	const struct pg_options options = {
 		.role = "journal",

@@ -3,9 +3,9 @@
  *
  * Runs on its own thread with a Redis connection of its own.
  *
- * trust_note: totals read after the versions are at least as new as them. If every published version is at
- * least PostgreSQL's version of a moment T, the totals hold everything committed before T; T is less than
- * HISTORY_MAX_AGE_NS ago, so the answer is no older than a second.
+ * trust_note: totals read after the versions are at least as new as them. If every published
+ * version is at least PostgreSQL's version of a moment T, the totals hold everything committed
+ * before T; T is less than HISTORY_MAX_AGE_NS ago, so the answer is no older than a second.
  */
 #include "actors/live.h"
 
@@ -30,8 +30,8 @@ struct live {
 
 	/* owned by the live thread */
 	struct live_counters *redis;
-	struct msg *versions;              /* MSG_VERSIONS, the latest; NULL before the first */
-	struct msg *waiting[ACTOR_BATCH];  /* MSG_LIVE */
+	struct msg *versions;		  /* MSG_VERSIONS, the latest; NULL before the first */
+	struct msg *waiting[ACTOR_BATCH]; /* MSG_LIVE */
 	uint32_t n;
 	struct live_reading readings[ACTOR_BATCH];
 	int64_t *published;
@@ -70,9 +70,11 @@ static void read_all(struct live *l)
 {
 	enum err e = live_counters_ready(l->redis);
 	for (uint32_t i = 0; i < l->n; i++)
-		l->readings[i] = (struct live_reading){.key = {l->waiting[i]->live.campaign_id, l->waiting[i]->live.day}};
+		l->readings[i] = (struct live_reading){
+			.key = {l->waiting[i]->live.campaign_id, l->waiting[i]->live.day}};
 	if (e == ERR_OK)
-		e = live_counters_read(l->redis, l->published, (uint32_t)l->partitions, l->readings, l->n);
+		e = live_counters_read(l->redis, l->published, (uint32_t)l->partitions, l->readings,
+				       l->n);
 	if (e != ERR_OK)
 		live_counters_drop(l->redis);
 	answer_all(l, e == ERR_OK && is_trusted(l));
@@ -117,7 +119,8 @@ struct live *live_start(const struct config *cfg, int32_t partitions, const stru
 	struct live *l = xcalloc(1, sizeof(*l));
 	l->partitions = partitions;
 	l->counter = mailbox_lane_open(counter, COUNTER_LANE);
-	l->redis = live_counters_new(cfg, metrics_block_new(metrics), "live", REDIS_TIMEOUT_MS, deployment);
+	l->redis = live_counters_new(cfg, metrics_block_new(metrics), "live", REDIS_TIMEOUT_MS,
+				     deployment);
 	l->published = xcalloc((size_t)partitions, sizeof(*l->published));
 	actor_start(&l->actor, &ops, "live", l, mb);
 	return l;

@@ -1,9 +1,9 @@
 /*
  * The live actor: answers what Redis has of a campaign's day, if Redis can be trusted.
  *
- * Overview: all readings that wait go to Redis in one pipeline, behind the published versions. The history actor
- * says what every shard's version was in PostgreSQL a moment ago; where Redis lags that for any shard, or nothing
- * recent is known, nothing is found and the worker asks PostgreSQL.
+ * Overview: all readings that wait go to Redis in one pipeline, behind the published versions. The
+ * history actor says what every shard's version was in PostgreSQL a moment ago; where Redis lags
+ * that for any shard, or nothing recent is known, nothing is found and the worker asks PostgreSQL.
  * Threads: one, its own.
  */
 #ifndef ACTORS_LIVE_H
@@ -18,7 +18,8 @@ struct live;
 
 /** All arguments are borrowed. @thread main */
 struct live *live_start(const struct config *cfg, int32_t partitions, const struct uuid *deployment,
-			struct mailbox *mb, struct mailbox *counter, struct metrics_set *metrics) MUST_CHECK;
+			struct mailbox *mb, struct mailbox *counter,
+			struct metrics_set *metrics) MUST_CHECK;
 
 /** @thread main */
 void live_stop(struct live *l);

@@ -1,8 +1,9 @@
 /*
  * The producer actor.
  *
- * Runs on its own thread, woken through an eventfd by senders and by librdkafka alike. A message stays with
- * this actor until all of its records have a status, so Kafka's library reads keys and values in place.
+ * Runs on its own thread, woken through an eventfd by senders and by librdkafka alike. A message
+ * stays with this actor until all of its records have a status, so Kafka's library reads keys and
+ * values in place.
  */
 #include "actors/producer.h"
 
@@ -26,14 +27,16 @@ struct producer {
 	/* owned by the producer thread */
 	struct kafka_producer *kafka;
 	struct msg *oldest, *newest; /* messages in flight, in the order they came */
-	int64_t inflight;            /* their records without a status */
+	int64_t inflight;	     /* their records without a status */
 	bool stalled;
 };
 
 static void unlink_msg(struct producer *p, struct msg *m)
 {
-	*(m->produce.older != NULL ? &m->produce.older->produce.newer : &p->oldest) = m->produce.newer;
-	*(m->produce.newer != NULL ? &m->produce.newer->produce.older : &p->newest) = m->produce.older;
+	*(m->produce.older != NULL ? &m->produce.older->produce.newer : &p->oldest) =
+		m->produce.newer;
+	*(m->produce.newer != NULL ? &m->produce.newer->produce.older : &p->newest) =
+		m->produce.older;
 }
 
 static void link_msg(struct producer *p, struct msg *m)
@@ -81,7 +84,8 @@ static void judge(struct producer *p)
 	const uint64_t age_ns = p->oldest != NULL ? clock_mono_ns() - p->oldest->created_ns : 0;
 	const bool stalled = age_ns > (uint64_t)p->cfg->kafka_stall_ms * NS_PER_MS;
 	if (stalled && !p->stalled)
-		log_warn("kafka", "no acknowledgement, refusing events until one comes| oldest_ms=%llu",
+		log_warn("kafka",
+			 "no acknowledgement, refusing events until one comes| oldest_ms=%llu",
 			 (unsigned long long)(age_ns / NS_PER_MS));
 	if (!stalled && p->stalled)
 		log_info("kafka", "acknowledging again");
@@ -115,10 +119,11 @@ static void fini(void *self)
 	ASSERT(p->oldest == NULL && p->inflight == 0);
 }
 
-static const struct actor_ops ops = {.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
+static const struct actor_ops ops = {
+	.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
-struct producer *producer_start(const struct config *cfg, struct mailbox *mb, struct metrics_set *metrics,
-				struct health *health)
+struct producer *producer_start(const struct config *cfg, struct mailbox *mb,
+				struct metrics_set *metrics, struct health *health)
 {
 	struct producer *p = xcalloc(1, sizeof(*p));
 	p->cfg = cfg;

@@ -1,10 +1,10 @@
 /*
  * The producer actor: from the HTTP workers' lanes into Kafka, and the acknowledgements back.
  *
- * Overview: it answers every MSG_PRODUCE once each of its records was acknowledged or given up. While the oldest
- * message in flight is older than KAFKA_STALL_MS Kafka counts as down, and new messages are answered with
- * PRODUCE_RETRY at once, so that workers do not pile up behind an outage.
- * Threads: one, its own.
+ * Overview: it answers every MSG_PRODUCE once each of its records was acknowledged or given up.
+ * While the oldest message in flight is older than KAFKA_STALL_MS Kafka counts as down, and new
+ * messages are answered with PRODUCE_RETRY at once, so that workers do not pile up behind an
+ * outage. Threads: one, its own.
  */
 #ifndef ACTORS_PRODUCER_H
 #define ACTORS_PRODUCER_H
@@ -17,8 +17,8 @@
 struct producer;
 
 /** All arguments are borrowed; @mb must have an eventfd. @thread main */
-struct producer *producer_start(const struct config *cfg, struct mailbox *mb, struct metrics_set *metrics,
-				struct health *health) MUST_CHECK;
+struct producer *producer_start(const struct config *cfg, struct mailbox *mb,
+				struct metrics_set *metrics, struct health *health) MUST_CHECK;
 
 /** Send what is queued, wait for acknowledgements, answer everybody, free. @thread main */
 void producer_stop(struct producer *p);

@@ -30,11 +30,11 @@ static enum err ask(struct query *q, struct msg *m)
 		return ERR_TIMEOUT;
 	enum err e = pg_ready(q->pg);
 	if (e == ERR_OK)
-		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to, &m->query.days,
-				     &m->query.n);
+		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
+				     &m->query.days, &m->query.n);
 	if (e == ERR_DOWN && pg_ready(q->pg) == ERR_OK) /* a connection that died while idle */
-		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to, &m->query.days,
-				     &m->query.n);
+		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
+				     &m->query.days, &m->query.n);
 	return e;
 }
 
@@ -43,7 +43,9 @@ static void on_msg(void *self, struct msg *m)
 	struct query *q = self;
 	ASSERT(m->kind == MSG_QUERY);
 	const enum err e = ask(q, m);
-	m->query.status = e == ERR_OK ? QUERY_OK : e == ERR_NOT_FOUND ? QUERY_NO_CAMPAIGN : QUERY_FAILED;
+	m->query.status = e == ERR_OK	       ? QUERY_OK
+			  : e == ERR_NOT_FOUND ? QUERY_NO_CAMPAIGN
+					       : QUERY_FAILED;
 	msg_answer(m);
 }
 
@@ -65,9 +67,11 @@ static void fini(void *self)
 	pg_free(q->pg);
 }
 
-static const struct actor_ops ops = {.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
+static const struct actor_ops ops = {
+	.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
-struct query *query_start(const struct config *cfg, unsigned index, struct mailbox *mb, struct metrics_set *metrics)
+struct query *query_start(const struct config *cfg, unsigned index, struct mailbox *mb,
+			  struct metrics_set *metrics)
 {
 	const struct pg_options options = {
 		.role = "query",

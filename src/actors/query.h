@@ -1,9 +1,9 @@
 /*
  * A query actor: answers from PostgreSQL what the caches cannot.
  *
- * Overview: one connection with a statement timeout; its mailbox is bounded by the workers' lanes. A question
- * that waited longer than its asker is answered without asking PostgreSQL.
- * Threads: one, its own.
+ * Overview: one connection with a statement timeout; its mailbox is bounded by the workers' lanes.
+ * A question that waited longer than its asker is answered without asking PostgreSQL. Threads: one,
+ * its own.
  */
 #ifndef ACTORS_QUERY_H
 #define ACTORS_QUERY_H
@@ -15,8 +15,8 @@
 struct query;
 
 /** All arguments are borrowed. @index names the thread. @thread main */
-struct query *query_start(const struct config *cfg, unsigned index, struct mailbox *mb, struct metrics_set *metrics)
-	MUST_CHECK;
+struct query *query_start(const struct config *cfg, unsigned index, struct mailbox *mb,
+			  struct metrics_set *metrics) MUST_CHECK;
 
 /** @thread main */
 void query_stop(struct query *q);

@@ -1,8 +1,9 @@
 /*
  * The writer actor.
  *
- * Runs on its own thread. The batch being booked is kept whole until the ledger has taken all of it, so that a
- * COMMIT of unknown outcome can be resolved by the same call (see unknown_note in store/ledger.c).
+ * Runs on its own thread. The batch being booked is kept whole until the ledger has taken all of
+ * it, so that a COMMIT of unknown outcome can be resolved by the same call (see unknown_note in
+ * store/ledger.c).
  */
 #include "actors/writer.h"
 
@@ -27,11 +28,11 @@ struct part {
 	struct msg **queue; /* MSG_RECORDS, in order */
 	size_t head, count, cap;
 	uint32_t records;   /* in the queue */
-	int64_t epoch;      /* of the claim; older records are refused */
+	int64_t epoch;	    /* of the claim; older records are refused */
 	int64_t version;    /* of the fence at the claim */
 	bool adopt_pending; /* the fence row does not name our backend yet */
-	bool announce;      /* the counter must be told of the claim, or that it missed something */
-	bool revoked;       /* the counter must be told that the shard is not ours any more */
+	bool announce;	    /* the counter must be told of the claim, or that it missed something */
+	bool revoked;	    /* the counter must be told that the shard is not ours any more */
 };
 
 struct writer {
@@ -47,16 +48,16 @@ struct writer {
 	/* owned by the writer thread */
 	struct ledger *ledger;
 	struct part *parts;
-	uint32_t queued;              /* records in all queues */
-	struct ledger_batch batch;    /* being booked; batch.n == 0: none */
-	struct ledger_row *rows;      /* the batch's rows from the first on */
+	uint32_t queued;	   /* records in all queues */
+	struct ledger_batch batch; /* being booked; batch.n == 0: none */
+	struct ledger_row *rows;   /* the batch's rows from the first on */
 	uint32_t rows_cap;
-	struct msg **batch_msgs;      /* what the rows borrow from */
+	struct msg **batch_msgs; /* what the rows borrow from */
 	size_t batch_msgs_n, batch_msgs_cap;
-	struct arena arena;           /* what decoding made */
+	struct arena arena; /* what decoding made */
 	uint64_t retry_at_ns;
 	uint64_t backoff_ms;
-	int32_t next;                 /* partition to look at first, for fairness */
+	int32_t next; /* partition to look at first, for fairness */
 };
 
 static void drop_queue(struct writer *w, struct part *part)
@@ -199,18 +200,21 @@ static void send_shares(struct writer *w)
 static void count_topic(struct writer *w, int t)
 {
 	static const enum metric ids[EVENT_KINDS][4] = {
-		[EVENT_CLICK] = {M_CLICKS_STORED, M_CLICKS_DUPLICATE, M_CLICKS_DEAD, M_CLICKS_REREAD},
-		[EVENT_CONVERSION] = {M_CONVERSIONS_STORED, M_CONVERSIONS_DUPLICATE, M_CONVERSIONS_DEAD,
-				      M_CONVERSIONS_REREAD},
+		[EVENT_CLICK] = {M_CLICKS_STORED, M_CLICKS_DUPLICATE, M_CLICKS_DEAD,
+				 M_CLICKS_REREAD},
+		[EVENT_CONVERSION] = {M_CONVERSIONS_STORED, M_CONVERSIONS_DUPLICATE,
+				      M_CONVERSIONS_DEAD, M_CONVERSIONS_REREAD},
 	};
 	const struct ledger_batch *b = &w->batch;
 	metrics_add(w->metrics, ids[t][0], b->stored[t]);
 	metrics_add(w->metrics, ids[t][1], b->duplicate[t]);
 	metrics_add(w->metrics, ids[t][2], b->dead_lettered[t]);
 	metrics_add(w->metrics, ids[t][3], b->reread[t]);
-	atomic_store_explicit(&w->gauges[t][b->partition].next_offset, b->next_offset[t], memory_order_relaxed);
+	atomic_store_explicit(&w->gauges[t][b->partition].next_offset, b->next_offset[t],
+			      memory_order_relaxed);
 	if (b->dead_lettered[t] > 0)
-		log_warn("writer", "messages became dead letters| topic=%s partition=%d count=%" PRIu32,
+		log_warn("writer",
+			 "messages became dead letters| topic=%s partition=%d count=%" PRIu32,
 			 event_word((enum event_kind)t), b->partition, b->dead_lettered[t]);
 }
 
@@ -232,8 +236,8 @@ static void after_commit(struct writer *w, uint64_t began_ns)
 static void back_off(struct writer *w, enum err e)
 {
 	metrics_add(w->metrics, M_BATCH_RETRIES, 1);
-	log_warn("writer", "a batch could not be booked, repeating it| partition=%d error=\"%s\"", w->batch.partition,
-		 err_text(e));
+	log_warn("writer", "a batch could not be booked, repeating it| partition=%d error=\"%s\"",
+		 w->batch.partition, err_text(e));
 	w->retry_at_ns = clock_mono_ns() + w->backoff_ms * NS_PER_MS;
 	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MAX_MS ? w->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
@@ -259,7 +263,8 @@ static bool book(struct writer *w)
 		return true;
 	}
 	if (e == ERR_FENCED) {
-		log_warn("writer", "the partition has another owner, dropping what is queued| partition=%d",
+		log_warn("writer",
+			 "the partition has another owner, dropping what is queued| partition=%d",
 			 w->batch.partition);
 		metrics_add(w->metrics, M_FENCED, 1);
 		w->parts[w->batch.partition].revoked = true;
@@ -280,8 +285,8 @@ static void add_rows(struct writer *w, struct msg *m, uint32_t *n)
 	for (uint32_t i = 0; i < m->records.n; i++) {
 		struct ledger_row *row = &w->rows[(*n)++];
 		*row = (struct ledger_row){.record = m->records.records[i]};
-		row->dead = record_decode(&row->record, m->records.partition, w->partitions, &w->arena, &row->event,
-					  &row->dead_detail);
+		row->dead = record_decode(&row->record, m->records.partition, w->partitions,
+					  &w->arena, &row->event, &row->dead_detail);
 	}
 	if (w->batch_msgs_n == w->batch_msgs_cap) {
 		w->batch_msgs_cap = w->batch_msgs_cap == 0 ? 64 : w->batch_msgs_cap * 2;
@@ -295,7 +300,8 @@ static void open_batch(struct writer *w, int32_t p)
 {
 	struct part *part = &w->parts[p];
 	uint32_t n = 0;
-	while (part->count > 0 && (n == 0 || n + part->queue[part->head]->records.n <= w->cfg->batch_max_events)) {
+	while (part->count > 0 &&
+	       (n == 0 || n + part->queue[part->head]->records.n <= w->cfg->batch_max_events)) {
 		struct msg *m = part->queue[part->head++];
 		part->count--;
 		part->records -= m->records.n;
@@ -315,7 +321,8 @@ static uint64_t due_in_ns(const struct writer *w, const struct part *part, uint6
 {
 	if (part->count == 0)
 		return UINT64_MAX;
-	const uint64_t due = part->queue[part->head]->created_ns + (uint64_t)w->cfg->batch_linger_ms * NS_PER_MS;
+	const uint64_t due =
+		part->queue[part->head]->created_ns + (uint64_t)w->cfg->batch_linger_ms * NS_PER_MS;
 	return part->records >= w->cfg->batch_max_events || due <= now ? 0 : due - now;
 }
 
@@ -362,7 +369,8 @@ static void init(void *self)
 static void fini(void *self)
 {
 	struct writer *w = self;
-	const uint64_t until = clock_mono_ns() + (uint64_t)w->cfg->shutdown_timeout_ms * NS_PER_MS / 3;
+	const uint64_t until =
+		clock_mono_ns() + (uint64_t)w->cfg->shutdown_timeout_ms * NS_PER_MS / 3;
 	for (int32_t p = 0; p < w->partitions && clock_mono_ns() < until;) {
 		if (w->batch.n == 0 && w->parts[p].count == 0) {
 			p++;
@@ -388,9 +396,9 @@ static void fini(void *self)
 static const struct actor_ops ops = {
 	.init = init, .on_msg = on_msg, .on_idle = on_idle, .is_full = is_full, .fini = fini};
 
-struct writer *writer_start(const struct config *cfg, unsigned index, int32_t partitions, struct mailbox *mb,
-			    struct mailbox *counter, struct metrics_set *metrics,
-			    struct partition_gauge *const *gauges)
+struct writer *writer_start(const struct config *cfg, unsigned index, int32_t partitions,
+			    struct mailbox *mb, struct mailbox *counter,
+			    struct metrics_set *metrics, struct partition_gauge *const *gauges)
 {
 	char name[ACTOR_NAME_MAX];
 	struct writer *w = xcalloc(1, sizeof(*w));

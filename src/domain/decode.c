@@ -15,12 +15,13 @@
 static const char *note(struct arena *arena, const char *field, const char *message)
 {
 	char text[DETAIL_MAX];
-	const int len = snprintf(text, sizeof(text), "%s%s%s", field, field[0] != '\0' ? ": " : "", message);
+	const int len = snprintf(text, sizeof(text), "%s%s%s", field, field[0] != '\0' ? ": " : "",
+				 message);
 	return arena_strndup(arena, text, len < DETAIL_MAX ? (size_t)len : DETAIL_MAX - 1);
 }
 
-const char *record_decode(const struct record *record, int32_t partition, int32_t partitions, struct arena *arena,
-			  struct event *event, const char **detail)
+const char *record_decode(const struct record *record, int32_t partition, int32_t partitions,
+			  struct arena *arena, struct event *event, const char **detail)
 {
 	char json_error[JSON_ERROR_MAX];
 	struct event_error error = {.field = "", .message = "the message has no payload"};
@@ -44,8 +45,8 @@ const char *record_decode(const struct record *record, int32_t partition, int32_
 	}
 	const int32_t right = partition_of_user(&event->user_id, partitions);
 	if (right != partition) {
-		snprintf(error.message, sizeof(error.message), "the user belongs to partition %d, found in %d", right,
-			 partition);
+		snprintf(error.message, sizeof(error.message),
+			 "the user belongs to partition %d, found in %d", right, partition);
 		*detail = note(arena, "", error.message);
 		return DEAD_MISPLACED;
 	}

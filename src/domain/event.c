@@ -1,9 +1,9 @@
 /*
  * Reading, checking and writing events.
  *
- * Pure functions; any thread. event_read walks the object once and notes where each known key stands, so that
- * a key that stands twice is seen; then every field is read from its place in a fixed order, so that the
- * first error is the same whatever the order of the keys.
+ * Pure functions; any thread. event_read walks the object once and notes where each known key
+ * stands, so that a key that stands twice is seen; then every field is read from its place in a
+ * fixed order, so that the first error is the same whatever the order of the keys.
  */
 #include "domain/event.h"
 
@@ -55,7 +55,8 @@ static bool find_fields(const cJSON *object, struct fields *f)
 	bool seen[KEYS] = {false};
 	const int n = f->kind == EVENT_CLICK ? CLICK_KEYS : KEYS;
 	const cJSON *item;
-	cJSON_ArrayForEach(item, object) {
+	cJSON_ArrayForEach(item, object)
+	{
 		int k = 0;
 		while (k < n && strcmp(item->string, keys[f->kind][k]) != 0)
 			k++;
@@ -71,8 +72,8 @@ static bool find_fields(const cJSON *object, struct fields *f)
 }
 
 /* The string of a key that must be there. */
-static bool read_string(const struct fields *f, enum key key, const char *expected, const char **text,
-			size_t *len)
+static bool read_string(const struct fields *f, enum key key, const char *expected,
+			const char **text, size_t *len)
 {
 	const cJSON *item = f->at[key];
 	char message[160];
@@ -100,7 +101,8 @@ static bool read_uuid(const struct fields *f, enum key key, struct uuid *out)
 static bool read_id(const struct fields *f, int64_t now_ms, struct uuid *out)
 {
 	const cJSON *item = f->at[KEY_ID];
-	const bool left_out = item == NULL || (cJSON_IsString(item) && item->valuestring[0] == '\0');
+	const bool left_out =
+		item == NULL || (cJSON_IsString(item) && item->valuestring[0] == '\0');
 	if (!left_out || now_ms < 0)
 		return read_uuid(f, KEY_ID, out);
 	uuid_v7(now_ms, out);
@@ -176,12 +178,14 @@ bool event_read(enum event_kind kind, const cJSON *object, int64_t now_ms, struc
 	if (!cJSON_IsObject(object))
 		return fail(error, "", "expected a JSON object");
 	if (!find_fields(object, &f) || !read_id(&f, now_ms, &out->id) ||
-	    !read_uuid(&f, KEY_CAMPAIGN, &out->campaign_id) || !read_uuid(&f, KEY_USER, &out->user_id) ||
-	    !read_time(&f, &out->time_ms) || !read_text(&f, KEY_SOURCE, &out->source, &out->source_len))
+	    !read_uuid(&f, KEY_CAMPAIGN, &out->campaign_id) ||
+	    !read_uuid(&f, KEY_USER, &out->user_id) || !read_time(&f, &out->time_ms) ||
+	    !read_text(&f, KEY_SOURCE, &out->source, &out->source_len))
 		return false;
 	if (kind == EVENT_CLICK)
 		return true;
-	return read_text(&f, KEY_TYPE, &out->type, &out->type_len) && read_value(&f, &out->value_minor);
+	return read_text(&f, KEY_TYPE, &out->type, &out->type_len) &&
+	       read_value(&f, &out->value_minor);
 }
 
 bool event_check_time(const struct event *event, int64_t now_ms, int64_t future_limit_ms,
@@ -189,14 +193,16 @@ bool event_check_time(const struct event *event, int64_t now_ms, int64_t future_
 {
 	error->field = event_time_key(event->kind);
 	if (event->time_ms - now_ms > future_limit_ms) {
-		(void)snprintf(error->message, sizeof(error->message),
-			       "lies in the future; expected a time at most %lld ms ahead of the server's",
-			       (long long)future_limit_ms);
+		(void)snprintf(
+			error->message, sizeof(error->message),
+			"lies in the future; expected a time at most %lld ms ahead of the server's",
+			(long long)future_limit_ms);
 		return false;
 	}
 	if (retention_days > 0 && event->time_ms < now_ms - retention_days * MS_PER_DAY) {
 		(void)snprintf(error->message, sizeof(error->message),
-			       "too old; expected a time within the last %lld days", (long long)retention_days);
+			       "too old; expected a time within the last %lld days",
+			       (long long)retention_days);
 		return false;
 	}
 	return true;

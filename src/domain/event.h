@@ -1,11 +1,11 @@
 /*
  * What an event is: a click or a conversion, how its JSON is read, checked and written.
  *
- * Overview: the same reader serves the HTTP edge and the consumer, so that a message that was accepted can
- * always be read again. Only the edge looks at the clock (event_check_time). Unknown keys are ignored;
- * known keys may stand once. `null` and, for ids, the empty string mean "left out".
- * Threads: any. Pure functions, but for the id that event_read makes from the time it is given.
- * Ownership: the strings of an event are borrowed from the JSON tree it was read from.
+ * Overview: the same reader serves the HTTP edge and the consumer, so that a message that was
+ * accepted can always be read again. Only the edge looks at the clock (event_check_time). Unknown
+ * keys are ignored; known keys may stand once. `null` and, for ids, the empty string mean "left
+ * out". Threads: any. Pure functions, but for the id that event_read makes from the time it is
+ * given. Ownership: the strings of an event are borrowed from the JSON tree it was read from.
  */
 #ifndef DOMAIN_EVENT_H
 #define DOMAIN_EVENT_H
@@ -31,11 +31,11 @@ struct event {
 	struct uuid id;
 	struct uuid campaign_id;
 	struct uuid user_id;
-	int64_t time_ms;      /* event time: milliseconds since 1970 UTC */
-	int64_t value_minor;  /* conversions; hundredths */
-	const char *source;   /* borrowed from the JSON tree, as is type */
+	int64_t time_ms;     /* event time: milliseconds since 1970 UTC */
+	int64_t value_minor; /* conversions; hundredths */
+	const char *source;  /* borrowed from the JSON tree, as is type */
 	size_t source_len;
-	const char *type;     /* conversions; "" for clicks */
+	const char *type; /* conversions; "" for clicks */
 	size_t type_len;
 };
 
@@ -53,17 +53,20 @@ const char *event_time_key(enum event_kind kind);
 bool event_kind_parse(const char *word, enum event_kind *out) MUST_CHECK;
 
 /**
- * Read an event of @kind from a JSON object. An id that is left out becomes a UUIDv7 for @now_ms, unless
+ * Read an event of @kind from a JSON object. An id that is left out becomes a UUIDv7 for @now_ms,
+ * unless
  * @now_ms is negative: then it is an error. On false, @error says why and @out is unspecified.
  */
 bool event_read(enum event_kind kind, const cJSON *object, int64_t now_ms, struct event *out,
 		struct event_error *error) MUST_CHECK;
 
-/** The edge's rule: not further ahead of @now_ms than @future_limit_ms, not older than @retention_days (0 = any). */
+/** The edge's rule: not further ahead of @now_ms than @future_limit_ms, not older than
+ * @retention_days (0 = any). */
 bool event_check_time(const struct event *event, int64_t now_ms, int64_t future_limit_ms,
 		      int64_t retention_days, struct event_error *error) MUST_CHECK;
 
-/** Append the canonical JSON that goes to Kafka: fixed key order, lower-case ids, UTC milliseconds, value as x.yy. */
+/** Append the canonical JSON that goes to Kafka: fixed key order, lower-case ids, UTC milliseconds,
+ * value as x.yy. */
 void event_write(const struct event *event, struct buf *out);
 
 #endif

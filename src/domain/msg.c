@@ -1,8 +1,8 @@
 /*
  * Making, freeing and answering messages, and counting the live ones.
  *
- * Runs on any thread. The live count is the one piece of file-level state: relaxed, since it is read
- * only after all threads that make messages were joined.
+ * Runs on any thread. The live count is the one piece of file-level state: relaxed, since it is
+ * read only after all threads that make messages were joined.
  */
 #include "domain/msg.h"
 

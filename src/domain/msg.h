@@ -1,9 +1,10 @@
 /*
  * Messages: everything that one actor may say to another, and the way each of them goes.
  *
- * Overview: a message is one allocation: header, payload, and whatever bytes the payload points to. It has one
- * owner at a time and moves. A message with a ticket is answered by sending the message itself back
- * (msg_answer), its result fields filled in. The number of live messages must be zero when the program ends.
+ * Overview: a message is one allocation: header, payload, and whatever bytes the payload points to.
+ * It has one owner at a time and moves. A message with a ticket is answered by sending the message
+ * itself back (msg_answer), its result fields filled in. The number of live messages must be zero
+ * when the program ends.
  *
  * Threads: msg_new, msg_free and msg_answer from any thread; fields by the owner alone.
  */
@@ -36,25 +37,25 @@ enum msg_kind { MSG_LIST(MSG_ENUM) MSG_KINDS };
 enum produce_status {
 	PRODUCE_PENDING,
 	PRODUCE_ACCEPTED, /* acknowledged by all in-sync replicas */
-	PRODUCE_RETRY,    /* not known to be stored; repeating it with the same id and time is safe */
+	PRODUCE_RETRY, /* not known to be stored; repeating it with the same id and time is safe */
 };
 
 struct produce_record {
-	struct msg *owner;          /* the message this record is part of */
-	enum event_kind kind;       /* which topic */
+	struct msg *owner;    /* the message this record is part of */
+	enum event_kind kind; /* which topic */
 	int32_t partition;
 	enum produce_status status; /* written by the producer */
-	const char *value;          /* the event's JSON, inside the message */
+	const char *value;	    /* the event's JSON, inside the message */
 	uint32_t value_len;
-	char key[UUID_TEXT_LEN];    /* the user id */
+	char key[UUID_TEXT_LEN]; /* the user id */
 };
 
 /* Events for Kafka. Answered when every record has a status other than PENDING. */
 struct msg_produce {
 	struct produce_record *records; /* inside the message */
 	uint32_t n;
-	uint32_t pending;               /* the producer's: records without a status */
-	struct msg *older, *newer;      /* the producer's: list of messages in flight */
+	uint32_t pending;	   /* the producer's: records without a status */
+	struct msg *older, *newer; /* the producer's: list of messages in flight */
 };
 
 /* One Kafka message as it came; nothing has been checked yet. */
@@ -63,13 +64,13 @@ struct record {
 	int64_t offset;
 	const char *payload; /* inside the message; NULL for a tombstone */
 	uint32_t payload_len;
-	const char *key;     /* inside the message; NULL if there was none */
+	const char *key; /* inside the message; NULL if there was none */
 	uint32_t key_len;
 };
 
 struct msg_records {
 	int32_t partition;
-	int64_t epoch;          /* the claim under which they were read */
+	int64_t epoch; /* the claim under which they were read */
 	uint32_t n;
 	struct record *records; /* inside the message, ascending offsets per topic */
 };
@@ -91,7 +92,8 @@ struct share {
 	struct totals totals;
 };
 
-/* What a writer's transaction made of its shard. Sent for every version, so that a missing one is noticed. */
+/* What a writer's transaction made of its shard. Sent for every version, so that a missing one is
+ * noticed. */
 struct msg_shares {
 	int32_t shard;
 	int64_t version;
@@ -115,7 +117,7 @@ struct msg_versions {
 struct msg_live {
 	struct uuid campaign_id;
 	int32_t day;
-	bool found;           /* answer: Redis can be trusted and has the day */
+	bool found;	      /* answer: Redis can be trusted and has the day */
 	struct totals totals; /* answer */
 };
 
@@ -124,9 +126,9 @@ enum query_status { QUERY_OK, QUERY_NO_CAMPAIGN, QUERY_FAILED };
 /* A campaign's days from PostgreSQL. */
 struct msg_query {
 	struct uuid campaign_id;
-	int32_t from, to;         /* days, inclusive */
+	int32_t from, to;	  /* days, inclusive */
 	enum query_status status; /* answer */
-	uint32_t n;               /* answer: days with something in them, ascending */
+	uint32_t n;		  /* answer: days with something in them, ascending */
 	struct day_totals *days;  /* answer: owned by the message, freed with it */
 };
 
@@ -139,9 +141,9 @@ enum journal_status { JOURNAL_OK, JOURNAL_FAILED };
 
 /* Write the journals of these days. */
 struct msg_journal {
-	int32_t from, to;           /* days before today, inclusive */
+	int32_t from, to;	    /* days before today, inclusive */
 	enum journal_status status; /* answer */
-	int64_t journals;           /* answer: rows written */
+	int64_t journals;	    /* answer: rows written */
 };
 
 struct msg {

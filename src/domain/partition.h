@@ -1,8 +1,10 @@
 /*
- * Which partition a user's events go to: murmur2 of the 36-character user id, as Kafka's Java clients do.
+ * Which partition a user's events go to: murmur2 of the 36-character user id, as Kafka's Java
+ * clients do.
  *
- * Threads: any. Pure functions. Formula: MurmurHash2 (Austin Appleby) with Kafka's seed 0x9747b28c; the sign
- * bit is cleared before the remainder (org.apache.kafka.common.utils.Utils.murmur2 and toPositive).
+ * Threads: any. Pure functions. Formula: MurmurHash2 (Austin Appleby) with Kafka's seed 0x9747b28c;
+ * the sign bit is cleared before the remainder (org.apache.kafka.common.utils.Utils.murmur2 and
+ * toPositive).
  */
 #ifndef DOMAIN_PARTITION_H
 #define DOMAIN_PARTITION_H

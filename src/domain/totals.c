@@ -55,8 +55,8 @@ void totals_add(struct totals *sum, const struct totals *t)
 
 bool totals_is_zero(const struct totals *t)
 {
-	return t->clicks == 0 && t->conversions == 0 && t->unattributed == 0 && t->value_minor == 0 &&
-	       t->unattributed_value_minor == 0;
+	return t->clicks == 0 && t->conversions == 0 && t->unattributed == 0 &&
+	       t->value_minor == 0 && t->unattributed_value_minor == 0;
 }
 
 double totals_conversion_rate(const struct totals *t)

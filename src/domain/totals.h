@@ -1,9 +1,9 @@
 /*
  * What is counted for a campaign's day, and how days become weeks and months.
  *
- * Overview: conversions are the attributed ones; unattributed ones are kept beside them. All fields are
- * sums and may be added; only sums over all shards mean something.
- * Threads: any. Pure functions.
+ * Overview: conversions are the attributed ones; unattributed ones are kept beside them. All fields
+ * are sums and may be added; only sums over all shards mean something. Threads: any. Pure
+ * functions.
  */
 #ifndef DOMAIN_TOTALS_H
 #define DOMAIN_TOTALS_H
@@ -32,7 +32,8 @@ bool group_by_parse(const char *word, enum group_by *out) MUST_CHECK;
 /** The first day of the period that @day lies in. */
 int32_t group_period(enum group_by g, int32_t day);
 
-/** The first day shown when a client names none: 30 days, 52 weeks or 12 months, today's included. */
+/** The first day shown when a client names none: 30 days, 52 weeks or 12 months, today's included.
+ */
 int32_t group_default_from(enum group_by g, int32_t today);
 
 void totals_add(struct totals *sum, const struct totals *t);

@@ -1,7 +1,8 @@
 /*
  * Metrics and health.
  *
- * Runs on the admin port's workers. Figures are read one by one while they change; each is right for itself.
+ * Runs on the admin port's workers. Figures are read one by one while they change; each is right
+ * for itself.
  */
 #include "net/admin.h"
 
@@ -28,14 +29,18 @@ static void add_requests(const struct server *s, struct buf *out)
 #define STATUS_CODE(code, reason) code,
 	static const int codes[STATUSES] = {STATUS_LIST(STATUS_CODE)};
 #undef STATUS_CODE
-	add_head(out, "tyr_http_requests_total", "counter", "Answers over HTTP, by route and status.");
+	add_head(out, "tyr_http_requests_total", "counter",
+		 "Answers over HTTP, by route and status.");
 	for (int label = 0; label < ROUTE_LABELS; label++) {
 		for (int i = 0; i < STATUSES; i++) {
 			const uint64_t n =
 				atomic_load_explicit(&s->counts[label][i], memory_order_relaxed);
 			if (n > 0)
-				buf_addf(out, "tyr_http_requests_total{route=\"%s\",code=\"%d\"} %" PRIu64 "\n",
-					 route_word((enum route_label)label), codes[i], n);
+				buf_addf(
+					out,
+					"tyr_http_requests_total{route=\"%s\",code=\"%d\"} %" PRIu64
+					"\n",
+					route_word((enum route_label)label), codes[i], n);
 		}
 	}
 }
@@ -54,7 +59,8 @@ static void add_mailboxes(const struct net_deps *deps, struct buf *out)
 		{"tyr_mailbox_depth", "gauge", "Messages waiting in an actor's mailbox."},
 		{"tyr_mailbox_capacity", "gauge", "Messages that an actor's mailbox can hold."},
 		{"tyr_mailbox_pushed_total", "counter", "Messages handed to an actor."},
-		{"tyr_mailbox_rejected_total", "counter", "Messages refused because a lane was full."},
+		{"tyr_mailbox_rejected_total", "counter",
+		 "Messages refused because a lane was full."},
 	};
 	struct mailbox_stats *stats = xcalloc(deps->n_mailboxes + 1, sizeof(*stats));
 	for (unsigned m = 0; m < deps->n_mailboxes; m++)
@@ -74,10 +80,12 @@ static void add_partition(const struct net_deps *deps, struct buf *out, const ch
 		for (int32_t p = 0; p < deps->partitions; p++) {
 			const struct partition_gauge *g = &deps->gauges[kind][p];
 			const int64_t behind = atomic_load_explicit(&g->lag, memory_order_relaxed);
-			const int64_t next = atomic_load_explicit(&g->next_offset, memory_order_relaxed);
+			const int64_t next =
+				atomic_load_explicit(&g->next_offset, memory_order_relaxed);
 			if (behind >= 0)
-				buf_addf(out, "%s{topic=\"%s\",partition=\"%d\"} %" PRId64 "\n", name,
-					 event_word((enum event_kind)kind), p, lag ? behind : next);
+				buf_addf(out, "%s{topic=\"%s\",partition=\"%d\"} %" PRId64 "\n",
+					 name, event_word((enum event_kind)kind), p,
+					 lag ? behind : next);
 		}
 	}
 }
@@ -86,9 +94,11 @@ static void add_partitions(const struct net_deps *deps, struct buf *out)
 {
 	if (deps->gauges[EVENT_CLICK] == NULL || deps->gauges[EVENT_CONVERSION] == NULL)
 		return;
-	add_head(out, "tyr_consumer_lag", "gauge", "Kafka messages of a partition of ours that are not read yet.");
+	add_head(out, "tyr_consumer_lag", "gauge",
+		 "Kafka messages of a partition of ours that are not read yet.");
 	add_partition(deps, out, "tyr_consumer_lag", true);
-	add_head(out, "tyr_partition_next_offset", "gauge", "Committed next offset of a partition of ours.");
+	add_head(out, "tyr_partition_next_offset", "gauge",
+		 "Committed next offset of a partition of ours.");
 	add_partition(deps, out, "tyr_partition_next_offset", false);
 }
 
@@ -125,14 +135,16 @@ static void add_process(const struct server *s, struct buf *out)
 	const double cpu_s = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 			     (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 	add_head(out, "tyr_process_resident_memory_bytes", "gauge", "Resident memory.");
-	buf_addf(out, "tyr_process_resident_memory_bytes %ld\n", resident_pages() * sysconf(_SC_PAGESIZE));
+	buf_addf(out, "tyr_process_resident_memory_bytes %ld\n",
+		 resident_pages() * sysconf(_SC_PAGESIZE));
 	add_head(out, "tyr_process_open_fds", "gauge", "Open file descriptors.");
 	buf_addf(out, "tyr_process_open_fds %ld\n", count_entries("/proc/self/fd") - 1);
 	add_head(out, "tyr_process_threads", "gauge", "Threads.");
 	buf_addf(out, "tyr_process_threads %ld\n", count_entries("/proc/self/task"));
 	add_head(out, "tyr_process_cpu_seconds_total", "counter", "Processor time used.");
 	buf_addf(out, "tyr_process_cpu_seconds_total %.6f\n", cpu_s);
-	add_head(out, "tyr_process_start_time_seconds", "gauge", "When the server started, since 1970.");
+	add_head(out, "tyr_process_start_time_seconds", "gauge",
+		 "When the server started, since 1970.");
 	buf_addf(out, "tyr_process_start_time_seconds %.3f\n", (double)s->started_ms / 1000.0);
 	add_head(out, "tyr_build_info", "gauge", "The version that runs.");
 	buf_adds(out, "tyr_build_info{version=\"" VERSION "\"} 1\n");

@@ -1,9 +1,9 @@
 /*
  * Many events from a request's body to Kafka's acknowledgement, and the account of each.
  *
- * Runs on CivetWeb's workers. One element's tree lives at a time; what is kept of an element is its item
- * here and, if it is good, its JSON in the outbox. Nothing is handed over before the whole body was read,
- * so a malformed array stores nothing.
+ * Runs on CivetWeb's workers. One element's tree lives at a time; what is kept of an element is its
+ * item here and, if it is good, its JSON in the outbox. Nothing is handed over before the whole
+ * body was read, so a malformed array stores nothing.
  */
 #include "net/bulk.h"
 
@@ -58,7 +58,8 @@ static bool read_kind(const cJSON *object, enum event_kind *out, struct event_er
 	const cJSON *item;
 	if (!cJSON_IsObject(object))
 		return fail(error, "", "expected a JSON object");
-	cJSON_ArrayForEach(item, object) {
+	cJSON_ArrayForEach(item, object)
+	{
 		if (strcmp(item->string, "event") != 0)
 			continue;
 		if (found != NULL)
@@ -133,21 +134,22 @@ static bool read_elements(struct bulk *b, struct elements *e)
 	char error[JSON_ERROR_MAX];
 	while (elements_next(e)) {
 		if (e->n > (size_t)max) {
-			response_error(b->r, 413, "too_large", NULL, "expected at most %lld events in a body",
-				       (long long)max);
+			response_error(b->r, 413, "too_large", NULL,
+				       "expected at most %lld events in a body", (long long)max);
 			return false;
 		}
 		if (add_element(b, e, error))
 			continue;
 		if (e->is_array) {
-			response_error(b->r, 400, "invalid_json", NULL, "element %zu is not JSON: %s",
-				       e->n - 1, error);
+			response_error(b->r, 400, "invalid_json", NULL,
+				       "element %zu is not JSON: %s", e->n - 1, error);
 			return false;
 		}
 		add_unreadable(b, error);
 	}
 	if (e->error != NULL)
-		response_error(b->r, 400, "invalid_json", NULL, "the body is not a JSON array: %s", e->error);
+		response_error(b->r, 400, "invalid_json", NULL, "the body is not a JSON array: %s",
+			       e->error);
 	return e->error == NULL;
 }
 
@@ -162,7 +164,8 @@ static bool open_elements(struct request *r, struct elements *out)
 		*out = elements_of_array(text, body->len);
 	if (!out->is_array || first == '[')
 		return true;
-	response_error(r, 400, "invalid_json", NULL, "expected a JSON array of events, or one event in each line");
+	response_error(r, 400, "invalid_json", NULL,
+		       "expected a JSON array of events, or one event in each line");
 	return false;
 }
 
@@ -181,8 +184,8 @@ static void add_result(struct bulk *b, struct buf *out, size_t index, uint32_t *
 		buf_addc(out, '}');
 		return;
 	}
-	const bool accepted =
-		b->answer != NULL && b->answer->produce.records[(*record)++].status == PRODUCE_ACCEPTED;
+	const bool accepted = b->answer != NULL &&
+			      b->answer->produce.records[(*record)++].status == PRODUCE_ACCEPTED;
 	buf_addf(out, "\"event\":\"%s\",", event_word(item->kind));
 	response_add_uuid(out, "id", &item->id);
 	buf_addf(out, ",\"status\":\"%s\"}", accepted ? "accepted" : "retry");
@@ -205,13 +208,15 @@ static void answer(struct bulk *b)
 	uint32_t record = 0;
 	struct buf *out = response_begin(b->r);
 	buf_addf(out, "{\"status\":\"%s\",",
-		 none_known ? "error" : b->accepted == b->n ? "success" : "partial");
+		 none_known	       ? "error"
+		 : b->accepted == b->n ? "success"
+				       : "partial");
 	if (none_known) {
 		response_add_error(out, "unavailable", NULL, "the events are " INGEST_RETRY);
 		buf_addc(out, ',');
 	}
-	buf_addf(out, "\"accepted\":%u,\"rejected\":%u,\"retry\":%u,\"results\":[", b->accepted, b->rejected,
-		 b->retry);
+	buf_addf(out, "\"accepted\":%u,\"rejected\":%u,\"retry\":%u,\"results\":[", b->accepted,
+		 b->rejected, b->retry);
 	for (size_t i = 0; i < b->n; i++)
 		add_result(b, out, i, &record);
 	buf_adds(out, "]}");
@@ -223,7 +228,8 @@ void bulk_ingest(struct request *r)
 	struct bulk b = {.r = r};
 	struct elements e;
 	if (!request_check_media(r, true) ||
-	    !request_read_body(r, (size_t)r->w->deps->cfg->bulk_body_max_bytes) || !open_elements(r, &e))
+	    !request_read_body(r, (size_t)r->w->deps->cfg->bulk_body_max_bytes) ||
+	    !open_elements(r, &e))
 		return;
 	outbox_init(&b.ob, &r->w->packed);
 	if (read_elements(&b, &e)) {

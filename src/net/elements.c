@@ -34,7 +34,8 @@ static const char *skip_string(const char *p, const char *end)
 	return p < end ? p + 1 : end;
 }
 
-/* Where the element at @p ends: a comma or closing bracket on its own level; @end if there is none. */
+/* Where the element at @p ends: a comma or closing bracket on its own level; @end if there is none.
+ */
 static const char *skip_element(const char *p, const char *end)
 {
 	size_t depth = 0;

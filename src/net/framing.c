@@ -56,9 +56,11 @@ static bool read_body_kind(const struct mg_request_info *info, struct framing *o
 		return refuse(error, 400, "bad_request",
 			      "Transfer-Encoding and Content-Length must not stand together");
 	if (encodings > 1 || lengths > 1)
-		return refuse(error, 400, "bad_request", "Content-Length and Transfer-Encoding may stand once");
+		return refuse(error, 400, "bad_request",
+			      "Content-Length and Transfer-Encoding may stand once");
 	if (encodings == 1 && !is_word(encoding, trimmed(encoding, strlen(encoding)), "chunked"))
-		return refuse(error, 400, "bad_request", "the only Transfer-Encoding understood is chunked");
+		return refuse(error, 400, "bad_request",
+			      "the only Transfer-Encoding understood is chunked");
 	if (encodings == 1 && strcmp(info->http_version, "1.1") != 0)
 		return refuse(error, 400, "bad_request", "Transfer-Encoding needs HTTP/1.1");
 	if (lengths == 1 && !content_length_parse(length, &out->length))
@@ -68,22 +70,25 @@ static bool read_body_kind(const struct mg_request_info *info, struct framing *o
 	return true;
 }
 
-static bool read_expect(const struct mg_request_info *info, struct framing *out, struct framing_error *error)
+static bool read_expect(const struct mg_request_info *info, struct framing *out,
+			struct framing_error *error)
 {
 	int count;
 	const char *expect = find(info, "Expect", &count);
 	if (count == 0 || strcmp(info->http_version, "1.1") != 0)
 		return true;
 	if (count > 1 || strcasecmp(expect, "100-continue") != 0)
-		return refuse(error, 417, "expectation_failed", "the only Expect understood is 100-continue");
+		return refuse(error, 417, "expectation_failed",
+			      "the only Expect understood is 100-continue");
 	out->expect_continue = out->body != BODY_NONE;
 	return true;
 }
 
 /*
- * CivetWeb's should_keep_alive looks at the first Connection field and takes prefixes of "keep-alive" for it.
- * This is true only where that is true as well, so that the answer's Connection field is never wrong.
- * An Upgrade is answered as a plain request, but CivetWeb closes after it.
+ * CivetWeb's should_keep_alive looks at the first Connection field and takes prefixes of
+ * "keep-alive" for it. This is true only where that is true as well, so that the answer's
+ * Connection field is never wrong. An Upgrade is answered as a plain request, but CivetWeb closes
+ * after it.
  */
 static bool wants_keep_alive(const struct mg_request_info *info)
 {
@@ -108,14 +113,17 @@ static enum coding read_coding(const struct mg_request_info *info)
 		return CODING_OTHER;
 	if (len == 0 || is_word(coding, len, "identity"))
 		return CODING_IDENTITY;
-	return is_word(coding, len, "gzip") || is_word(coding, len, "x-gzip") ? CODING_GZIP : CODING_OTHER;
+	return is_word(coding, len, "gzip") || is_word(coding, len, "x-gzip") ? CODING_GZIP
+									      : CODING_OTHER;
 }
 
-bool framing_read(const struct mg_request_info *info, struct framing *out, struct framing_error *error)
+bool framing_read(const struct mg_request_info *info, struct framing *out,
+		  struct framing_error *error)
 {
 	int types;
 	*out = (struct framing){.body = BODY_NONE};
-	/* CivetWeb stops reading fields at its limit, so one that matters might not have been seen. */
+	/* CivetWeb stops reading fields at its limit, so one that matters might not have been seen.
+	 */
 	if (info->num_headers >= MG_MAX_HEADERS)
 		return refuse(error, 431, "too_large", "the request has too many header fields");
 	if (!read_body_kind(info, out, error) || !read_expect(info, out, error))

@@ -1,10 +1,10 @@
 /*
  * What the head of a request says about its body and its connection, read strictly.
  *
- * Overview: CivetWeb takes the first Content-Length up to its first non-digit and lets Transfer-Encoding win.
- * Two readers that disagree about where a body ends let one client's bytes become another's request, so
- * anything but one plain length or one plain "chunked" is refused here, before a byte of the body is read.
- * Threads: any. Pure functions.
+ * Overview: CivetWeb takes the first Content-Length up to its first non-digit and lets
+ * Transfer-Encoding win. Two readers that disagree about where a body ends let one client's bytes
+ * become another's request, so anything but one plain length or one plain "chunked" is refused
+ * here, before a byte of the body is read. Threads: any. Pure functions.
  */
 #ifndef NET_FRAMING_H
 #define NET_FRAMING_H
@@ -42,7 +42,8 @@ struct framing_error {
 };
 
 /** False when the request must be refused and the connection closed. */
-bool framing_read(const struct mg_request_info *info, struct framing *out, struct framing_error *error) MUST_CHECK;
+bool framing_read(const struct mg_request_info *info, struct framing *out,
+		  struct framing_error *error) MUST_CHECK;
 
 /** Digits only, 1 to 18 of them. */
 bool content_length_parse(const char *text, uint64_t *out) MUST_CHECK;

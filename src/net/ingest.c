@@ -25,7 +25,8 @@ static const char *code_of(const cJSON *object, const char *field)
 	const cJSON *item;
 	if (!cJSON_IsObject(object))
 		return "invalid_json";
-	cJSON_ArrayForEach(item, object) {
+	cJSON_ArrayForEach(item, object)
+	{
 		if (strcmp(item->string, field) == 0) {
 			count++;
 			empty = cJSON_IsNull(item);
@@ -99,12 +100,13 @@ void ingest_conversion(struct request *r)
 	ingest(r, EVENT_CONVERSION);
 }
 
-bool ingest_read(const struct request *r, enum event_kind kind, const cJSON *object, struct event *out,
-		 struct event_error *error)
+bool ingest_read(const struct request *r, enum event_kind kind, const cJSON *object,
+		 struct event *out, struct event_error *error)
 {
 	const struct config *cfg = r->w->deps->cfg;
 	return event_read(kind, object, r->now_ms, out, error) &&
-	       event_check_time(out, r->now_ms, cfg->future_limit_ms, cfg->event_retention_days, error);
+	       event_check_time(out, r->now_ms, cfg->future_limit_ms, cfg->event_retention_days,
+				error);
 }
 
 struct msg *ingest_produce(struct request *r, const struct outbox *ob)

@@ -24,15 +24,18 @@ static bool fail(struct journal_error *error, const char *field, const char *mes
 	return false;
 }
 
-static bool read_days(const cJSON *body, int32_t days[KEYS], bool seen[KEYS], struct journal_error *error)
+static bool read_days(const cJSON *body, int32_t days[KEYS], bool seen[KEYS],
+		      struct journal_error *error)
 {
 	const cJSON *item;
-	cJSON_ArrayForEach(item, body) {
+	cJSON_ArrayForEach(item, body)
+	{
 		int k = 0;
 		while (k < KEYS && strcmp(item->string, names[k]) != 0)
 			k++;
 		if (k == KEYS)
-			return fail(error, item->string, "unknown; expected \"date\", or \"from\" and \"to\"");
+			return fail(error, item->string,
+				    "unknown; expected \"date\", or \"from\" and \"to\"");
 		if (seen[k])
 			return fail(error, names[k], "stands twice; expected it once");
 		seen[k] = true;
@@ -70,12 +73,14 @@ bool journal_wish_read(const cJSON *body, int32_t today, struct journal_wish *ou
 	out->is_explicit = true;
 	if (seen[KEY_DATE]) {
 		if (seen[KEY_FROM] || seen[KEY_TO])
-			return fail(error, names[KEY_DATE], "expected either \"date\", or \"from\" and \"to\"");
+			return fail(error, names[KEY_DATE],
+				    "expected either \"date\", or \"from\" and \"to\"");
 		out->from = out->to = days[KEY_DATE];
 		return check_days(out, today, names[KEY_DATE], names[KEY_DATE], error);
 	}
 	if (!seen[KEY_FROM] || !seen[KEY_TO])
-		return fail(error, names[seen[KEY_FROM] ? KEY_TO : KEY_FROM], "missing; " EXPECTED_DATE);
+		return fail(error, names[seen[KEY_FROM] ? KEY_TO : KEY_FROM],
+			    "missing; " EXPECTED_DATE);
 	out->from = days[KEY_FROM];
 	out->to = days[KEY_TO];
 	return check_days(out, today, names[KEY_FROM], names[KEY_TO], error);
@@ -90,8 +95,8 @@ static void answer(struct request *r, const struct journal_wish *wish, int64_t j
 	buf_addf(out,
 		 "{\"message\":\"%s calculated and saved successfully\",\"status\":\"success\","
 		 "\"from\":\"%s\",\"to\":\"%s\",\"days\":%d,\"journals\":%lld}",
-		 wish->is_explicit ? "Journals" : "Yesterday metrics", from, to, wish->to - wish->from + 1,
-		 (long long)journals);
+		 wish->is_explicit ? "Journals" : "Yesterday metrics", from, to,
+		 wish->to - wish->from + 1, (long long)journals);
 	response_send(r, 200);
 }
 
@@ -104,8 +109,9 @@ static void write_journals(struct request *r, const struct journal_wish *wish)
 	if (done != NULL && done->journal.status == JOURNAL_OK)
 		answer(r, wish, done->journal.journals);
 	else
-		response_error(r, 503, "unavailable", NULL,
-			       "the journals are not known to be written; repeating the request is safe");
+		response_error(
+			r, 503, "unavailable", NULL,
+			"the journals are not known to be written; repeating the request is safe");
 	msg_free(done);
 }
 
@@ -127,7 +133,7 @@ void journal_serve(struct request *r)
 	if (journal_wish_read(tree, day_of_ms(r->now_ms), &wish, &error))
 		write_journals(r, &wish);
 	else
-		response_error(r, 400, error.field[0] == '\0' ? "invalid_json" : "invalid_field", error.field,
-			       "%s", error.message);
+		response_error(r, 400, error.field[0] == '\0' ? "invalid_json" : "invalid_field",
+			       error.field, "%s", error.message);
 	cJSON_Delete(tree);
 }

@@ -3,9 +3,9 @@
  *
  * Usage: outbox_init(&ob, bytes); outbox_add(&ob, &event, partitions)...; m = outbox_message(&ob);
  * outbox_release(&ob).
- * Overview: an event is written as the JSON that goes to Kafka at once, so that the tree it was read from
- * may be freed; the message is then made in one allocation of the right size.
- * Threads: one at a time. Ownership: the bytes' buffer is borrowed; the message is the caller's.
+ * Overview: an event is written as the JSON that goes to Kafka at once, so that the tree it was
+ * read from may be freed; the message is then made in one allocation of the right size. Threads:
+ * one at a time. Ownership: the bytes' buffer is borrowed; the message is the caller's.
  */
 #ifndef NET_OUTBOX_H
 #define NET_OUTBOX_H

@@ -41,7 +41,8 @@ static bool decode(const char *text, size_t len, struct buf *out)
 
 struct query query_of(const char *text)
 {
-	return (struct query){.rest = text == NULL ? "" : text, .name = BUF_INIT, .value = BUF_INIT};
+	return (struct query){
+		.rest = text == NULL ? "" : text, .name = BUF_INIT, .value = BUF_INIT};
 }
 
 bool query_next(struct query *q)

@@ -1,9 +1,9 @@
 /*
  * The parameters of a query string, one after the other.
  *
- * Usage: struct query q = query_of(text); while (query_next(&q)) use q.name, q.value; if q.broken: refuse.
- * Overview: percent-decoding is strict: % needs two hexadecimal digits, and neither NUL nor text that is not
- * UTF-8 may come out of it. '+' is a space. Empty parts (a=1&&b=2) are skipped.
+ * Usage: struct query q = query_of(text); while (query_next(&q)) use q.name, q.value; if q.broken:
+ * refuse. Overview: percent-decoding is strict: % needs two hexadecimal digits, and neither NUL nor
+ * text that is not UTF-8 may come out of it. '+' is a space. Empty parts (a=1&&b=2) are skipped.
  * Threads: any. Ownership: name and value belong to the query; query_release frees them.
  */
 #ifndef NET_QUERY_H
@@ -12,10 +12,10 @@
 #include "util/buf.h"
 
 struct query {
-	const char *rest;  /* borrowed from the caller */
+	const char *rest; /* borrowed from the caller */
 	struct buf name;
 	struct buf value;
-	bool broken;       /* query_next ended at something that cannot be decoded */
+	bool broken; /* query_next ended at something that cannot be decoded */
 };
 
 /** @text may be NULL: no parameters. */

@@ -7,10 +7,11 @@
  *      reaper:             deadline -> REAPING, shuts the socket, -> REAPED
  *      worker:  unwatch    deadline -> 0, or waits for REAPED, -> 0
  *
- * reaping_note: while the state is REAPING the worker cannot leave unwatch, so its connection cannot be
- * closed and the number of its socket cannot be taken by another one. CivetWeb hides the socket; it is found
- * among the process' own by the addresses of its two ends, which is slow and happens only to the overdue.
- * The state's changes are sequentially consistent; `info` is written before and read after them.
+ * reaping_note: while the state is REAPING the worker cannot leave unwatch, so its connection
+ * cannot be closed and the number of its socket cannot be taken by another one. CivetWeb hides the
+ * socket; it is found among the process' own by the addresses of its two ends, which is slow and
+ * happens only to the overdue. The state's changes are sequentially consistent; `info` is written
+ * before and read after them.
  */
 #include "net/reaper.h"
 
@@ -82,7 +83,8 @@ static void reap(struct worker *w, uint64_t now_ns)
 	uint64_t seen = atomic_load(&w->watch.deadline_ns);
 	if (seen <= REAPED || now_ns < seen)
 		return;
-	if (!atomic_compare_exchange_strong(&w->watch.deadline_ns, &seen, REAPING)) /* see reaping_note */
+	if (!atomic_compare_exchange_strong(&w->watch.deadline_ns, &seen,
+					    REAPING)) /* see reaping_note */
 		return;
 	shut_reading(w->watch.info);
 	atomic_store(&w->watch.deadline_ns, REAPED);
@@ -113,7 +115,8 @@ struct reaper *reaper_start(struct port *port, int64_t tick_ms)
 	reaper->port = port;
 	reaper->tick_ns = (uint64_t)tick_ms * NS_PER_MS;
 	if (pthread_create(&reaper->thread, NULL, run, reaper) != 0)
-		die("cannot start a thread: raise the limit of processes (ulimit -u) or lower HTTP_WORKERS");
+		die("cannot start a thread: raise the limit of processes (ulimit -u) or lower "
+		    "HTTP_WORKERS");
 	return reaper;
 }
 

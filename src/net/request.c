@@ -3,10 +3,11 @@
  *
  * Runs on CivetWeb's workers.
  *
- * limit_note: three limits hold at once. Bytes: by Content-Length before anything is read, by counting for
- * chunks and for what unpacks. Time: HTTP_REQUEST_TIMEOUT_MS for the whole body, kept by the reaper, since
- * mg_read() waits anew for every byte. Memory: at most BIG_BODIES_MAX bodies beyond BODY_MAX_BYTES at a time.
- * Whenever a body was not read to its end the connection is closed, so its rest is never taken for a request.
+ * limit_note: three limits hold at once. Bytes: by Content-Length before anything is read, by
+ * counting for chunks and for what unpacks. Time: HTTP_REQUEST_TIMEOUT_MS for the whole body, kept
+ * by the reaper, since mg_read() waits anew for every byte. Memory: at most BIG_BODIES_MAX bodies
+ * beyond BODY_MAX_BYTES at a time. Whenever a body was not read to its end the connection is
+ * closed, so its rest is never taken for a request.
  */
 #include "net/request.h"
 
@@ -22,7 +23,15 @@
 #define READ_STEP 65536
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
-enum body_result { BODY_OK, BODY_TOO_LARGE, BODY_BUSY, BODY_CUT_OFF, BODY_BAD_CHUNK, BODY_LATE, BODY_BAD_GZIP };
+enum body_result {
+	BODY_OK,
+	BODY_TOO_LARGE,
+	BODY_BUSY,
+	BODY_CUT_OFF,
+	BODY_BAD_CHUNK,
+	BODY_LATE,
+	BODY_BAD_GZIP
+};
 
 static bool hold_big(struct request *r)
 {
@@ -62,7 +71,8 @@ static enum body_result read_raw(struct request *r, size_t limit, struct buf *b)
 		if (f->body == BODY_LENGTH && b->len == f->length)
 			return BODY_OK;
 		/* One byte beyond the limit shows that chunks exceed it. */
-		const int n = read_step(r, b, f->body == BODY_LENGTH ? f->length - b->len : limit + 1 - b->len);
+		const int n = read_step(
+			r, b, f->body == BODY_LENGTH ? f->length - b->len : limit + 1 - b->len);
 		if (n == 0 && f->body == BODY_CHUNKED)
 			return BODY_OK;
 		if (n <= 0)
@@ -92,7 +102,8 @@ static enum body_result read_watched(struct request *r, size_t limit, struct buf
 }
 
 /* Most bodies are small: a big one is unpacked anew once it may be held. */
-static enum body_result unpack(struct request *r, size_t limit, const struct buf *packed, struct buf *out)
+static enum body_result unpack(struct request *r, size_t limit, const struct buf *packed,
+			       struct buf *out)
 {
 	const size_t small = (size_t)r->w->deps->cfg->body_max_bytes;
 	const size_t first = limit < small || r->holds_big ? limit : small;
@@ -113,24 +124,29 @@ static void refuse_body(struct request *r, enum body_result result, size_t limit
 	case BODY_OK:
 		return;
 	case BODY_TOO_LARGE:
-		response_error(r, 413, "too_large", NULL, "the body is larger than %zu bytes", limit);
+		response_error(r, 413, "too_large", NULL, "the body is larger than %zu bytes",
+			       limit);
 		return;
 	case BODY_BUSY:
 		response_error(r, 503, "unavailable", NULL,
 			       "too many large bodies are being read; repeat the request later");
 		return;
 	case BODY_CUT_OFF:
-		response_error(r, 400, "bad_request", NULL, "the body is shorter than its Content-Length");
+		response_error(r, 400, "bad_request", NULL,
+			       "the body is shorter than its Content-Length");
 		return;
 	case BODY_BAD_CHUNK:
-		response_error(r, 400, "bad_request", NULL, "the chunks of the body are malformed or cut off");
+		response_error(r, 400, "bad_request", NULL,
+			       "the chunks of the body are malformed or cut off");
 		return;
 	case BODY_LATE:
-		response_error(r, 408, "request_timeout", NULL, "the body did not arrive within %lld ms",
+		response_error(r, 408, "request_timeout", NULL,
+			       "the body did not arrive within %lld ms",
 			       (long long)r->w->deps->cfg->http_request_timeout_ms);
 		return;
 	case BODY_BAD_GZIP:
-		response_error(r, 400, "bad_request", NULL, "the body is not what its Content-Encoding says: gzip");
+		response_error(r, 400, "bad_request", NULL,
+			       "the body is not what its Content-Encoding says: gzip");
 		return;
 	}
 }
@@ -165,7 +181,8 @@ bool request_check_media(struct request *r, bool ndjson)
 	const enum media_type media = r->framing.media;
 	if (media == MEDIA_NONE || media == MEDIA_JSON || (ndjson && media == MEDIA_NDJSON))
 		return true;
-	response_error(r, 415, "unsupported_media_type", NULL, "expected Content-Type: application/json%s",
+	response_error(r, 415, "unsupported_media_type", NULL,
+		       "expected Content-Type: application/json%s",
 		       ndjson ? " or application/x-ndjson" : "");
 	return false;
 }

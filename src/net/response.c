@@ -1,8 +1,8 @@
 /*
  * Writing answers.
  *
- * Runs on CivetWeb's workers. The body is written behind room that is left for the head; the head is then put
- * right before it, so that both leave in one write without being copied together.
+ * Runs on CivetWeb's workers. The body is written behind room that is left for the head; the head
+ * is then put right before it, so that both leave in one write without being copied together.
  */
 #include "net/response.h"
 
@@ -45,7 +45,8 @@ static bool is_busy(const struct request *r)
 	return port->is_api && (int64_t)held * 10 > (int64_t)port->n_workers * 9;
 }
 
-/* Decide whether the connection ends here, and tell CivetWeb. See framing.c for what the client wants. */
+/* Decide whether the connection ends here, and tell CivetWeb. See framing.c for what the client
+ * wants. */
 static void decide_connection(struct request *r)
 {
 	const struct framing *f = &r->framing;
@@ -81,13 +82,15 @@ static void send_all(struct request *r, int status, const char *content_type, co
 	r->status = status;
 	const size_t index = index_of(status);
 	decide_connection(r);
-	const int head_len = snprintf(
-		head, sizeof(head),
-		"HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-		"Connection: %s\r\n%s%s%s%s\r\n",
-		status, statuses[index].reason, date_text(r->w, r->now_ms), content_type, body_len,
-		r->close ? "close" : "keep-alive", status == 503 ? "Retry-After: 1\r\n" : "",
-		allow == NULL ? "" : "Allow: ", allow == NULL ? "" : allow, allow == NULL ? "" : "\r\n");
+	const int head_len =
+		snprintf(head, sizeof(head),
+			 "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+			 "Connection: %s\r\n%s%s%s%s\r\n",
+			 status, statuses[index].reason, date_text(r->w, r->now_ms), content_type,
+			 body_len, r->close ? "close" : "keep-alive",
+			 status == 503 ? "Retry-After: 1\r\n" : "",
+			 allow == NULL ? "" : "Allow: ", allow == NULL ? "" : allow,
+			 allow == NULL ? "" : "\r\n");
 	ASSERT(head_len > 0 && head_len < HEAD_ROOM);
 	char *start = out->data + HEAD_ROOM - head_len;
 	memcpy(start, head, (size_t)head_len);
@@ -127,7 +130,8 @@ void response_send_as(struct request *r, int status, const char *content_type)
 	send_all(r, status, content_type, NULL);
 }
 
-void response_error(struct request *r, int status, const char *code, const char *field, const char *fmt, ...)
+void response_error(struct request *r, int status, const char *code, const char *field,
+		    const char *fmt, ...)
 {
 	char message[MESSAGE_MAX];
 	va_list args;

@@ -1,8 +1,9 @@
 /*
  * Answers: head and body in one write, JSON for success and for errors.
  *
- * Usage: out = response_begin(r); buf_add...(out, ...); response_send(r, 200). Or response_error(...).
- * Overview: the Connection field always agrees with what CivetWeb does afterwards. Every error has the form
+ * Usage: out = response_begin(r); buf_add...(out, ...); response_send(r, 200). Or
+ * response_error(...). Overview: the Connection field always agrees with what CivetWeb does
+ * afterwards. Every error has the form
  * {"status":"error","error":{"code":"...","field":"..."|null,"message":"..."}}.
  * Threads: the worker that serves the request. Ownership: the buffer belongs to the worker.
  */
@@ -12,18 +13,20 @@
 #include "net/request.h"
 #include "util/buf.h"
 
-/** An empty buffer for the answer's body (what is in it already is room for the head). @thread http */
+/** An empty buffer for the answer's body (what is in it already is room for the head). @thread http
+ */
 struct buf *response_begin(struct request *r) MUST_CHECK;
 
-/** Send what was written since response_begin, as application/json. 503 gets Retry-After. @thread http */
+/** Send what was written since response_begin, as application/json. 503 gets Retry-After. @thread
+ * http */
 void response_send(struct request *r, int status);
 
 /** The same with another Content-Type. @thread http */
 void response_send_as(struct request *r, int status, const char *content_type);
 
 /** Answer with an error; @field may be NULL. @thread http */
-void response_error(struct request *r, int status, const char *code, const char *field, const char *fmt, ...)
-	PRINTF_LIKE(5, 6);
+void response_error(struct request *r, int status, const char *code, const char *field,
+		    const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /** 405, with the methods that are allowed. @thread http */
 void response_not_allowed(struct request *r, const char *allow);

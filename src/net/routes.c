@@ -1,7 +1,8 @@
 /*
  * The tables of routes and the choice among them.
  *
- * Runs on CivetWeb's workers. The tables are short, so they are searched in order, the busiest first.
+ * Runs on CivetWeb's workers. The tables are short, so they are searched in order, the busiest
+ * first.
  */
 #include "net/routes.h"
 

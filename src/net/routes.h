@@ -1,10 +1,10 @@
 /*
  * Which path and method leads to which handler.
  *
- * Overview: two constant tables, one for each port. A path matches exactly, without its query string; a
- * trailing slash makes another path. HEAD is served wherever GET is. The label is what /metrics counts
- * under; the two names of a route share one.
- * Threads: handlers run on CivetWeb's workers and answer their request exactly once.
+ * Overview: two constant tables, one for each port. A path matches exactly, without its query
+ * string; a trailing slash makes another path. HEAD is served wherever GET is. The label is what
+ * /metrics counts under; the two names of a route share one. Threads: handlers run on CivetWeb's
+ * workers and answer their request exactly once.
  */
 #ifndef NET_ROUTES_H
 #define NET_ROUTES_H

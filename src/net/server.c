@@ -3,12 +3,13 @@
  *
  * Runs on main (start, drain, stop, free) and, in the callbacks, on CivetWeb's threads.
  *
- * Requests are served in the begin_request callback, not in a registered handler: a handler is looked up
- * under the context's mutex and released under it again, which ten thousand workers would all pass through.
- * CivetWeb's own errors (a head it cannot parse) come to on_error, so that they are JSON as well.
+ * Requests are served in the begin_request callback, not in a registered handler: a handler is
+ * looked up under the context's mutex and released under it again, which ten thousand workers would
+ * all pass through. CivetWeb's own errors (a head it cannot parse) come to on_error, so that they
+ * are JSON as well.
  *
- * A worker of CivetWeb keeps a connection until it closes. While nearly all workers hold one, answers close
- * their connection, so that others get their turn (response.c).
+ * A worker of CivetWeb keeps a connection until it closes. While nearly all workers hold one,
+ * answers close their connection, so that others get their turn (response.c).
  */
 #include "net/server.h"
 
@@ -24,7 +25,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define API_QUEUE 1024     /* accepted connections that wait for a worker */
+#define API_QUEUE 1024 /* accepted connections that wait for a worker */
 #define ADMIN_QUEUE 64
 #define ADMIN_WORKERS 4
 #define LISTEN_BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
@@ -42,7 +43,8 @@ struct numbers {
 
 static void sleep_ms(int64_t ms)
 {
-	const struct timespec ts = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000l};
+	const struct timespec ts = {.tv_sec = (time_t)(ms / 1000),
+				    .tv_nsec = (long)(ms % 1000) * 1000000l};
 	(void)nanosleep(&ts, NULL);
 }
 
@@ -81,12 +83,15 @@ static int on_error(struct mg_connection *conn, int status, const char *message)
 		.close = true,
 	};
 	if (status == 413)
-		response_error(&r, 431, "too_large", NULL, "the request's head is larger than %d bytes", HEAD_MAX);
+		response_error(&r, 431, "too_large", NULL,
+			       "the request's head is larger than %d bytes", HEAD_MAX);
 	else if (status == 505)
 		response_error(&r, 505, "bad_request", NULL, "expected HTTP/1.0 or HTTP/1.1");
 	else
-		response_error(&r, 400, "bad_request", NULL,
-			       "the request's head is malformed, larger than %d bytes, or came too slowly", HEAD_MAX);
+		response_error(
+			&r, 400, "bad_request", NULL,
+			"the request's head is malformed, larger than %d bytes, or came too slowly",
+			HEAD_MAX);
 	return 0;
 }
 
@@ -150,7 +155,8 @@ static const struct mg_callbacks callbacks = {
 /* A connection is an open file; accept() failing for want of them would make CivetWeb spin. */
 static void raise_file_limit(int64_t workers)
 {
-	const rlim_t wanted = (rlim_t)workers + API_QUEUE + ADMIN_WORKERS + ADMIN_QUEUE + FDS_BESIDE_HTTP;
+	const rlim_t wanted =
+		(rlim_t)workers + API_QUEUE + ADMIN_WORKERS + ADMIN_QUEUE + FDS_BESIDE_HTTP;
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
 		return;
@@ -160,9 +166,11 @@ static void raise_file_limit(int64_t workers)
 	};
 	if (setrlimit(RLIMIT_NOFILE, &raised) != 0)
 		die("HTTP_WORKERS=%lld needs %llu open files and the limit is %llu: raise it "
-		    "(ulimit -Hn %llu, or LimitNOFILE=%llu in the systemd unit) or lower HTTP_WORKERS",
-		    (long long)workers, (unsigned long long)wanted, (unsigned long long)limit.rlim_max,
-		    (unsigned long long)wanted, (unsigned long long)wanted);
+		    "(ulimit -Hn %llu, or LimitNOFILE=%llu in the systemd unit) or lower "
+		    "HTTP_WORKERS",
+		    (long long)workers, (unsigned long long)wanted,
+		    (unsigned long long)limit.rlim_max, (unsigned long long)wanted,
+		    (unsigned long long)wanted);
 }
 
 static void format_number(char out[24], int64_t n)
@@ -170,15 +178,18 @@ static void format_number(char out[24], int64_t n)
 	(void)snprintf(out, 24, "%lld", (long long)n);
 }
 
-/* All workers must have started: the reaper counts on it, and less would serve less than was asked for. */
+/* All workers must have started: the reaper counts on it, and less would serve less than was asked
+ * for. */
 static void await_workers(const struct port *port)
 {
 	const uint64_t deadline_ns = clock_mono_ns() + START_TIMEOUT_NS;
 	while (atomic_load_explicit(&port->ready, memory_order_acquire) < port->n_workers) {
 		if (clock_mono_ns() > deadline_ns)
-			die("only %u of %u HTTP workers could be started: lower HTTP_WORKERS, or raise the limits "
+			die("only %u of %u HTTP workers could be started: lower HTTP_WORKERS, or "
+			    "raise the limits "
 			    "of threads (ulimit -u, TasksMax= in the systemd unit, kernel.pid_max, "
-			    "vm.max_map_count)", atomic_load(&port->ready), port->n_workers);
+			    "vm.max_map_count)",
+			    atomic_load(&port->ready), port->n_workers);
 		sleep_ms(POLL_MS);
 	}
 }
@@ -195,17 +206,28 @@ static void open_port(struct port *port, const char *option, const char *listen,
 	format_number(n.timeout, cfg->http_request_timeout_ms);
 	format_number(n.head_max, HEAD_MAX);
 	const char *options[] = {
-		"listening_ports", listen,
-		"num_threads", n.threads,
-		"connection_queue", n.queue,
-		"listen_backlog", n.backlog,
-		"tcp_nodelay", "1",
-		"enable_keep_alive", "yes",
-		"keep_alive_timeout_ms", n.keep_alive,
-		"request_timeout_ms", n.timeout,
-		"max_request_size", n.head_max,
-		"decode_url", "no",
-		"enable_auth_domain_check", "no", /* or POST http://host/path is dropped without an answer */
+		"listening_ports",
+		listen,
+		"num_threads",
+		n.threads,
+		"connection_queue",
+		n.queue,
+		"listen_backlog",
+		n.backlog,
+		"tcp_nodelay",
+		"1",
+		"enable_keep_alive",
+		"yes",
+		"keep_alive_timeout_ms",
+		n.keep_alive,
+		"request_timeout_ms",
+		n.timeout,
+		"max_request_size",
+		n.head_max,
+		"decode_url",
+		"no",
+		"enable_auth_domain_check",
+		"no", /* or POST http://host/path is dropped without an answer */
 		NULL,
 	};
 	port->n_workers = (unsigned)workers;
@@ -213,7 +235,8 @@ static void open_port(struct port *port, const char *option, const char *listen,
 	port->routes = port->is_api ? routes_api(&port->n_routes) : routes_admin(&port->n_routes);
 	port->ctx = mg_start(&callbacks, port, options);
 	if (port->ctx == NULL)
-		die("cannot listen on %s=%s: another process may have the port, or the address is not this machine's",
+		die("cannot listen on %s=%s: another process may have the port, or the address is "
+		    "not this machine's",
 		    option, listen);
 	await_workers(port);
 }
@@ -255,8 +278,8 @@ struct server *server_start(const struct net_deps *deps)
 	open_port(&s->api, "HTTP_LISTEN", cfg->http_listen, cfg->http_workers, API_QUEUE);
 	s->reaper = reaper_start(&s->api, reaper_tick_ms(cfg));
 	open_port(&s->admin, "ADMIN_LISTEN", cfg->admin_listen, ADMIN_WORKERS, ADMIN_QUEUE);
-	log_info("http", "serving| api=%s admin=%s workers=%lld", cfg->http_listen, cfg->admin_listen,
-		 (long long)cfg->http_workers);
+	log_info("http", "serving| api=%s admin=%s workers=%lld", cfg->http_listen,
+		 cfg->admin_listen, (long long)cfg->http_workers);
 	return s;
 }
 

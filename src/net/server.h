@@ -1,10 +1,11 @@
 /*
- * The HTTP server: CivetWeb's worker threads, each with its lanes into the pipeline, and the admin port.
+ * The HTTP server: CivetWeb's worker threads, each with its lanes into the pipeline, and the admin
+ * port.
  *
- * Overview: workers parse, validate and give ids (ingest.c, bulk.c), hand events to the producer and wait for
- * the acknowledgement; they answer statistics from the history cache, the live actor or the query actors
- * (statistics.c). Routes are one table (routes.c). The admin context has its own few threads, so that
- * health and metrics answer while the first is saturated (admin.c).
+ * Overview: workers parse, validate and give ids (ingest.c, bulk.c), hand events to the producer
+ * and wait for the acknowledgement; they answer statistics from the history cache, the live actor
+ * or the query actors (statistics.c). Routes are one table (routes.c). The admin context has its
+ * own few threads, so that health and metrics answer while the first is saturated (admin.c).
  * Threads: start and stop by main; handlers run on CivetWeb's workers.
  * Ownership: everything in net_deps is borrowed and outlives the server.
  */
@@ -21,14 +22,14 @@
 
 /* What a dependency's owner says of it; read by /readyz. Written by one actor each, relaxed. */
 struct health {
-	_Atomic int kafka;    /* 1 up, 0 down */
+	_Atomic int kafka; /* 1 up, 0 down */
 	_Atomic int postgres;
 	_Atomic int redis;
 };
 
 /* Where a partition's reading stands; written by the consumer and the writers, read by /metrics. */
 struct partition_gauge {
-	_Atomic int64_t lag;         /* end offset - next offset to be read; -1: not ours */
+	_Atomic int64_t lag;	     /* end offset - next offset to be read; -1: not ours */
 	_Atomic int64_t next_offset; /* committed */
 };
 
@@ -39,7 +40,8 @@ struct net_deps {
 	struct mailbox *live;
 	struct mailbox *journal;
 	struct mailbox *history;
-	struct mailbox **queries; /* cfg->query_connections of them; a worker sticks to one, see query_mailbox_of */
+	struct mailbox **queries; /* cfg->query_connections of them; a worker sticks to one, see
+				     query_mailbox_of */
 	struct history_cache *cache;
 	struct metrics_set *metrics;
 	struct health *health;
@@ -53,10 +55,12 @@ struct server;
 /** Start serving on both ports; die() with a sentence when a port cannot be had. @thread main */
 struct server *server_start(const struct net_deps *deps) MUST_CHECK;
 
-/** From now on new requests are answered 503 with Connection: close, and /readyz says stopping. @thread main */
+/** From now on new requests are answered 503 with Connection: close, and /readyz says stopping.
+ * @thread main */
 void server_drain(struct server *s);
 
-/** Wait until running requests were answered, close the API port and join its workers. @thread main */
+/** Wait until running requests were answered, close the API port and join its workers. @thread main
+ */
 void server_stop(struct server *s);
 
 /** Close the admin port and free everything; after the actors have ended. @thread main */

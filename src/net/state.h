@@ -1,9 +1,9 @@
 /*
  * What the files of this folder share of the running server. Nobody outside net/ includes it.
  *
- * Overview: a port is one CivetWeb context with its table of routes; the API has many workers, the admin
- * port a few. The counters here are written by all workers.
- * Threads: fields that are not atomic are set before the first worker starts, but for what is said below.
+ * Overview: a port is one CivetWeb context with its table of routes; the API has many workers, the
+ * admin port a few. The counters here are written by all workers. Threads: fields that are not
+ * atomic are set before the first worker starts, but for what is said below.
  */
 #ifndef NET_STATE_H
 #define NET_STATE_H
@@ -14,8 +14,8 @@
 #include "net/routes.h"
 #include "net/server.h"
 
-#define HTTP_BLOCKS 32     /* metrics blocks that the workers share */
-#define BIG_BODIES_MAX 64  /* bodies larger than BODY_MAX_BYTES held in memory at the same time */
+#define HTTP_BLOCKS 32	  /* metrics blocks that the workers share */
+#define BIG_BODIES_MAX 64 /* bodies larger than BODY_MAX_BYTES held in memory at the same time */
 
 /* X(status, reason); every status that is ever sent. */
 #define STATUS_LIST(X)                                                                             \
@@ -48,16 +48,16 @@ struct port {
 	struct mg_context *ctx;
 
 	unsigned n_workers;
-	struct worker **workers;        /* each slot written by its worker at start */
-	_Atomic unsigned started;       /* slots taken; seq_cst, since it hands out slots */
-	_Atomic unsigned ready;         /* slots filled; release, read with acquire before a slot is used */
+	struct worker **workers;  /* each slot written by its worker at start */
+	_Atomic unsigned started; /* slots taken; seq_cst, since it hands out slots */
+	_Atomic unsigned ready; /* slots filled; release, read with acquire before a slot is used */
 };
 
 /*
- * The atomics below are independent counters and one flag. Relaxed order is enough for the counters, which
- * nothing else is ordered by. `draining` and `active` are sequentially consistent: a worker raises
- * `active` before it reads `draining`, the stopping thread sets `draining` before it reads `active`, so a
- * request is either refused or waited for.
+ * The atomics below are independent counters and one flag. Relaxed order is enough for the
+ * counters, which nothing else is ordered by. `draining` and `active` are sequentially consistent:
+ * a worker raises `active` before it reads `draining`, the stopping thread sets `draining` before
+ * it reads `active`, so a request is either refused or waited for.
  */
 struct server {
 	struct net_deps deps;
@@ -68,7 +68,7 @@ struct server {
 	int64_t started_ms; /* the system's wall clock */
 
 	_Atomic bool draining;
-	_Atomic int active;      /* API requests between their first and last byte */
+	_Atomic int active;	 /* API requests between their first and last byte */
 	_Atomic int connections; /* API connections that hold a worker */
 	_Atomic int big_bodies;
 	_Atomic uint64_t counts[ROUTE_LABELS][STATUSES]; /* answers, for /metrics */

@@ -1,13 +1,14 @@
 /*
- * Gathering a campaign's days from the history cache, the live actor and PostgreSQL, and writing them.
+ * Gathering a campaign's days from the history cache, the live actor and PostgreSQL, and writing
+ * them.
  *
  * Runs on CivetWeb's workers, which wait here for the live and query actors.
  *
  *      from ........ through | through+1 ........ to
  *      history cache (HIT)   | just today: live actor, else PostgreSQL
  *
- * Where the cache does not know the campaign (and is then asked to learn it) or cannot vouch for itself,
- * PostgreSQL answers the whole range. A campaign in the cache is known to exist.
+ * Where the cache does not know the campaign (and is then asked to learn it) or cannot vouch for
+ * itself, PostgreSQL answers the whole range. A campaign in the cache is known to exist.
  */
 #include "net/statistics.h"
 
@@ -38,7 +39,8 @@ struct gathering {
 static enum gather_result ask_postgres(struct gathering *g, int32_t from)
 {
 	struct worker *w = g->r->w;
-	const uint64_t timeout_ns = (uint64_t)w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_EXTRA_NS;
+	const uint64_t timeout_ns =
+		(uint64_t)w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_EXTRA_NS;
 	const size_t room = (size_t)(g->wish.to - from) + 1;
 	struct msg *m = msg_new(MSG_QUERY, 0);
 	m->query.campaign_id = g->wish.campaign_id;
@@ -52,7 +54,8 @@ static enum gather_result ask_postgres(struct gathering *g, int32_t from)
 	} else if (answer != NULL && answer->query.status == QUERY_OK) {
 		ASSERT(answer->query.n <= room);
 		if (answer->query.n > 0)
-			memcpy(&g->days[g->n], answer->query.days, answer->query.n * sizeof(*g->days));
+			memcpy(&g->days[g->n], answer->query.days,
+			       answer->query.n * sizeof(*g->days));
 		g->n += answer->query.n;
 		result = GATHER_OK;
 	}
@@ -94,8 +97,8 @@ static enum gather_result gather(struct gathering *g, int32_t today)
 	const struct statistics_wish *wish = &g->wish;
 	struct worker *w = g->r->w;
 	int32_t through = 0;
-	const enum history_result cached = history_lookup(w->deps->cache, &wish->campaign_id, wish->from,
-							  wish->to, g->days, &g->n, &through);
+	const enum history_result cached = history_lookup(
+		w->deps->cache, &wish->campaign_id, wish->from, wish->to, g->days, &g->n, &through);
 	if (cached != HISTORY_HIT)
 		return gather_uncached(g, cached == HISTORY_MISS);
 	if (through >= wish->from)
@@ -176,7 +179,8 @@ void statistics_serve(struct request *r)
 		answer(&g);
 		break;
 	case GATHER_NO_CAMPAIGN:
-		response_error(r, 404, "unknown_campaign", "campaign_id", "no event of this campaign was seen");
+		response_error(r, 404, "unknown_campaign", "campaign_id",
+			       "no event of this campaign was seen");
 		break;
 	case GATHER_FAILED:
 		response_error(r, 503, "unavailable", NULL, "the statistics cannot be read now");

@@ -1,8 +1,8 @@
 /*
  * GET of a campaign's statistics by day, week or month.
  *
- * Overview: closed days come from the history cache, today from the live actor, everything that those cannot
- * answer from PostgreSQL by a query actor. Every part is no older than a second.
+ * Overview: closed days come from the history cache, today from the live actor, everything that
+ * those cannot answer from PostgreSQL by a query actor. Every part is no older than a second.
  * Threads: the worker that serves the request.
  */
 #ifndef NET_STATISTICS_H

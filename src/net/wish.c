@@ -44,7 +44,8 @@ static bool read_value(enum param param, const struct buf *value, struct statist
 		       fail(error, "invalid_field", names[param], "expected a UUID");
 	case PARAM_GROUP:
 		return group_by_parse(value->data, &out->group_by) ||
-		       fail(error, "invalid_field", names[param], "expected daily, weekly or monthly");
+		       fail(error, "invalid_field", names[param],
+			    "expected daily, weekly or monthly");
 	case PARAM_FROM:
 		return date_parse(value->data, value->len, &out->from) ||
 		       fail(error, "invalid_field", names[param], "expected a date as YYYY-MM-DD");
@@ -67,12 +68,14 @@ static bool read_params(struct query *q, struct statistics_wish *out, bool seen[
 		if (p == PARAMS)
 			return fail_unknown(error, q->name.data);
 		if (seen[p])
-			return fail(error, "duplicate_field", names[p], "stands twice; expected it once");
+			return fail(error, "duplicate_field", names[p],
+				    "stands twice; expected it once");
 		seen[p] = true;
 		if (!read_value((enum param)p, &q->value, out, error))
 			return false;
 	}
-	return !q->broken || fail(error, "invalid_field", "", "the query string is not percent-encoded UTF-8");
+	return !q->broken ||
+	       fail(error, "invalid_field", "", "the query string is not percent-encoded UTF-8");
 }
 
 bool statistics_wish_read(const char *query, int32_t today, struct statistics_wish *out,
@@ -86,14 +89,17 @@ bool statistics_wish_read(const char *query, int32_t today, struct statistics_wi
 	if (!ok)
 		return false;
 	if (!seen[PARAM_CAMPAIGN])
-		return fail(error, "missing_field", names[PARAM_CAMPAIGN], "missing; expected a UUID");
+		return fail(error, "missing_field", names[PARAM_CAMPAIGN],
+			    "missing; expected a UUID");
 	if (!seen[PARAM_TO])
 		out->to = today;
 	if (!seen[PARAM_FROM])
 		out->from = group_default_from(out->group_by, out->to);
 	if (out->from > out->to)
-		return fail(error, "invalid_field", names[PARAM_FROM], "expected a date not after \"to\"");
+		return fail(error, "invalid_field", names[PARAM_FROM],
+			    "expected a date not after \"to\"");
 	if ((int64_t)out->to - out->from >= STATISTICS_DAYS_MAX)
-		return fail(error, "invalid_field", names[PARAM_FROM], "expected at most 4000 days up to \"to\"");
+		return fail(error, "invalid_field", names[PARAM_FROM],
+			    "expected at most 4000 days up to \"to\"");
 	return true;
 }

@@ -1,8 +1,8 @@
 /*
  * What a client asks of a campaign's statistics: which campaign, which days, folded how.
  *
- * Overview: `to` defaults to today, `from` to as many periods before `to` as are shown by default. Unknown
- * and doubled parameters are errors, so that a misspelt one is not silently left out.
+ * Overview: `to` defaults to today, `from` to as many periods before `to` as are shown by default.
+ * Unknown and doubled parameters are errors, so that a misspelt one is not silently left out.
  * Threads: any. Pure functions.
  */
 #ifndef NET_WISH_H

@@ -1,10 +1,10 @@
 /*
  * What one of CivetWeb's worker threads keeps: its ways to the actors, its completion, its buffers.
  *
- * Overview: lanes are opened when first used, so that ten thousand workers cost little. worker_ask hands a
- * message over and waits for its answer; worker_tell only hands it over.
- * Threads: a worker belongs to the CivetWeb thread that made it, but for `watch`, which the reaper reads.
- * Ownership: the completion outlives the thread, because tickets may; worker_free is for after the actors'
+ * Overview: lanes are opened when first used, so that ten thousand workers cost little. worker_ask
+ * hands a message over and waits for its answer; worker_tell only hands it over. Threads: a worker
+ * belongs to the CivetWeb thread that made it, but for `watch`, which the reaper reads. Ownership:
+ * the completion outlives the thread, because tickets may; worker_free is for after the actors'
  * end. Lanes belong to their mailboxes.
  */
 #ifndef NET_WORKER_H
@@ -35,10 +35,10 @@ struct worker {
 	/* owned by the worker's thread */
 	struct completion *completion;
 	struct lane *lanes[WORKER_LANES]; /* NULL until first used */
-	struct buf body;                  /* of the current request, unpacked */
-	struct buf packed;                /* the same as it came, if it was compressed */
-	struct buf out;                   /* the current answer */
-	int64_t date_s;                   /* the second that date[] shows */
+	struct buf body;		  /* of the current request, unpacked */
+	struct buf packed;		  /* the same as it came, if it was compressed */
+	struct buf out;			  /* the current answer */
+	int64_t date_s;			  /* the second that date[] shows */
 	char date[32];
 
 	/* shared with the reaper */
@@ -58,11 +58,13 @@ void worker_free(struct worker *w);
 void worker_trim(struct worker *w);
 
 /**
- * Hand *@m over with a ticket and wait for it to come back, until @deadline_ns. NULL: it did not, or could
- * not be handed over. Takes the message in any case (*m is NULL afterwards); the result is the caller's.
+ * Hand *@m over with a ticket and wait for it to come back, until @deadline_ns. NULL: it did not,
+ * or could not be handed over. Takes the message in any case (*m is NULL afterwards); the result is
+ * the caller's.
  * @thread http
  */
-struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m, uint64_t deadline_ns) MUST_CHECK;
+struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m,
+		       uint64_t deadline_ns) MUST_CHECK;
 
 /** Hand *@m over without an answer; it is freed if that cannot be done. @thread http */
 void worker_tell(struct worker *w, enum worker_lane to, struct msg **m);

@@ -62,7 +62,8 @@ static void each_day(PGresult *r, day_row_fn *row, void *context)
 	PQclear(r);
 }
 
-enum err days_changed(struct pg *pg, const struct shard_versions *seen, day_row_fn *row, void *context)
+enum err days_changed(struct pg *pg, const struct shard_versions *seen, day_row_fn *row,
+		      void *context)
 {
 	struct buf shards = BUF_INIT, versions = BUF_INIT;
 	for (uint32_t i = 0; i < seen->n; i++) {
@@ -81,7 +82,8 @@ enum err days_changed(struct pg *pg, const struct shard_versions *seen, day_row_
 	return e;
 }
 
-enum err days_newly_closed(struct pg *pg, int32_t before, int32_t now, day_row_fn *row, void *context)
+enum err days_newly_closed(struct pg *pg, int32_t before, int32_t now, day_row_fn *row,
+			   void *context)
 {
 	char texts[2][NUMBER_MAX];
 	snprintf(texts[0], NUMBER_MAX, "%d", before);
@@ -108,8 +110,8 @@ static void take_days(PGresult *r, int col, struct day_totals **days, uint32_t *
 	PQclear(r);
 }
 
-enum err days_history(struct pg *pg, const struct uuid *campaign, struct day_totals **days, uint32_t *n,
-		      int32_t *through)
+enum err days_history(struct pg *pg, const struct uuid *campaign, struct day_totals **days,
+		      uint32_t *n, int32_t *through)
 {
 	char id[UUID_TEXT_LEN + 1];
 	uuid_format(campaign, id);
@@ -179,7 +181,8 @@ static void each_snapshot(const PGresult *r, snapshot_fn *row, void *context)
 			.campaign_id = read_uuid(r, i, 0),
 			.day = (int32_t)pg_int(r, i, 1),
 		};
-		if (n > 0 && (next.day != day.day || !uuid_is_equal(&next.campaign_id, &day.campaign_id))) {
+		if (n > 0 &&
+		    (next.day != day.day || !uuid_is_equal(&next.campaign_id, &day.campaign_id))) {
 			row(context, &day, shares, n);
 			n = 0;
 		}
@@ -193,7 +196,8 @@ static void each_snapshot(const PGresult *r, snapshot_fn *row, void *context)
 	free(shares);
 }
 
-enum err days_shares(struct pg *pg, const struct campaign_day *days, uint32_t n, snapshot_fn *row, void *context)
+enum err days_shares(struct pg *pg, const struct campaign_day *days, uint32_t n, snapshot_fn *row,
+		     void *context)
 {
 	struct buf campaigns = BUF_INIT, numbers = BUF_INIT;
 	char id[UUID_TEXT_LEN + 1];

@@ -28,10 +28,12 @@ static void parse_array(const char *text, int64_t out[EVENT_KINDS])
 
 static void format_array(const int64_t v[EVENT_KINDS], char out[ARRAY_TEXT_MAX])
 {
-	snprintf(out, ARRAY_TEXT_MAX, "{%" PRId64 ",%" PRId64 "}", v[EVENT_CLICK], v[EVENT_CONVERSION]);
+	snprintf(out, ARRAY_TEXT_MAX, "{%" PRId64 ",%" PRId64 "}", v[EVENT_CLICK],
+		 v[EVENT_CONVERSION]);
 }
 
-static enum err claim_once(struct pg *pg, const char *partition, const char *owner, struct fence *out)
+static enum err claim_once(struct pg *pg, const char *partition, const char *owner,
+			   struct fence *out)
 {
 	const char *const params[] = {partition, owner};
 	PGresult *r;
@@ -52,8 +54,10 @@ enum err fence_claim(struct pg *pg, int32_t partition, const char *owner, struct
 	enum err e = claim_once(pg, text, owner, out);
 	if (e != ERR_TIMEOUT)
 		return e;
-	log_warn("postgres", "the former owner of a partition holds its fence, ending its backend| partition=%d",
-		 partition);
+	log_warn(
+		"postgres",
+		"the former owner of a partition holds its fence, ending its backend| partition=%d",
+		partition);
 	const char *const params[] = {text};
 	e = pg_run(pg, SQL_fence_evict, 1, params, NULL);
 	return e == ERR_OK ? claim_once(pg, text, owner, out) : e;
@@ -82,8 +86,9 @@ enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fenc
 		PQclear(r);
 		return ERR_FENCED;
 	}
-	int64_t *const arrays[] = {out->first_offset, out->next_offset, out->high_offset, out->stored,
-				   out->duplicate, out->dead_lettered, out->gaps, out->reread};
+	int64_t *const arrays[] = {out->first_offset, out->next_offset, out->high_offset,
+				   out->stored,	      out->duplicate,	out->dead_lettered,
+				   out->gaps,	      out->reread};
 	out->epoch = epoch;
 	out->version = pg_int(r, 0, 0);
 	for (int i = 0; i < (int)ARRAY_LEN(arrays); i++)
@@ -94,8 +99,10 @@ enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fenc
 
 enum err fence_advance(struct pg *pg, int32_t partition, const struct fence *fence)
 {
-	const int64_t *const arrays[] = {fence->first_offset, fence->next_offset, fence->high_offset, fence->stored,
-					 fence->duplicate, fence->dead_lettered, fence->gaps, fence->reread};
+	const int64_t *const arrays[] = {fence->first_offset, fence->next_offset,
+					 fence->high_offset,  fence->stored,
+					 fence->duplicate,    fence->dead_lettered,
+					 fence->gaps,	      fence->reread};
 	char texts[2 + ARRAY_LEN(arrays)][ARRAY_TEXT_MAX];
 	const char *params[ARRAY_LEN(texts)];
 	snprintf(texts[0], ARRAY_TEXT_MAX, "%d", partition);

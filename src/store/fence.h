@@ -1,9 +1,10 @@
 /*
- * The fence row of a partition number: who owns it, how far its topics were read, what became of the messages.
+ * The fence row of a partition number: who owns it, how far its topics were read, what became of
+ * the messages.
  *
- * Overview: claiming raises the epoch; a transaction of an older epoch then finds no row to lock. The consumer
- * claims (only when partitions are assigned), the writer locks and advances.
- * Threads: the one that owns the connection given.
+ * Overview: claiming raises the epoch; a transaction of an older epoch then finds no row to lock.
+ * The consumer claims (only when partitions are assigned), the writer locks and advances. Threads:
+ * the one that owns the connection given.
  */
 #ifndef STORE_FENCE_H
 #define STORE_FENCE_H
@@ -25,21 +26,25 @@ struct fence {
 };
 
 /**
- * Take over @partition for @owner: fills epoch, version and next_offset. When the row stays locked longer
- * than the connection's lock timeout, its owner is frozen inside a transaction: that backend is ended.
+ * Take over @partition for @owner: fills epoch, version and next_offset. When the row stays locked
+ * longer than the connection's lock timeout, its owner is frozen inside a transaction: that backend
+ * is ended.
  */
-enum err fence_claim(struct pg *pg, int32_t partition, const char *owner, struct fence *out) MUST_CHECK;
+enum err fence_claim(struct pg *pg, int32_t partition, const char *owner,
+		     struct fence *out) MUST_CHECK;
 
 /** Name this connection's backend as the one that books @partition. */
 enum err fence_adopt(struct pg *pg, int32_t partition, int64_t epoch) MUST_CHECK;
 
-/** Inside a transaction: lock the row and read it. ERR_FENCED when @epoch is not the row's any more. */
+/** Inside a transaction: lock the row and read it. ERR_FENCED when @epoch is not the row's any
+ * more. */
 enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fence *out) MUST_CHECK;
 
 /** Inside a transaction that holds the lock: write everything back. */
 enum err fence_advance(struct pg *pg, int32_t partition, const struct fence *fence) MUST_CHECK;
 
-/** After a COMMIT of unknown outcome: fills epoch, version and next_offset once the old backend is gone. */
+/** After a COMMIT of unknown outcome: fills epoch, version and next_offset once the old backend is
+ * gone. */
 enum err fence_read(struct pg *pg, int32_t partition, struct fence *out) MUST_CHECK;
 
 #endif

@@ -1,11 +1,13 @@
 /*
  * The history cache: liburcu's lock-free hash table of immutable campaign entries.
  *
- * Runs on readers (history_lookup, on HTTP workers) and on the history actor (everything that writes).
+ * Runs on readers (history_lookup, on HTTP workers) and on the history actor (everything that
+ * writes).
  *
- * fresh_note: the actor reads PostgreSQL, replaces entries, then stores as_of. A reader loads as_of first and
- * looks the entry up afterwards, so what it finds is at least as fresh as the as_of it judged by. `through`
- * is stored in each entry: an entry answers for the days up to its own `through` and no further.
+ * fresh_note: the actor reads PostgreSQL, replaces entries, then stores as_of. A reader loads as_of
+ * first and looks the entry up afterwards, so what it finds is at least as fresh as the as_of it
+ * judged by. `through` is stored in each entry: an entry answers for the days up to its own
+ * `through` and no further.
  */
 #include "store/history_cache.h"
 
@@ -46,7 +48,8 @@ struct history_cache {
 struct history_cache *history_cache_new(int64_t max_days)
 {
 	struct history_cache *cache = xcalloc_aligned(1, sizeof(*cache));
-	cache->table = cds_lfht_new_flavor(TABLE_SIZE, TABLE_SIZE, TABLE_SIZE, 0, &urcu_memb_flavor, NULL);
+	cache->table =
+		cds_lfht_new_flavor(TABLE_SIZE, TABLE_SIZE, TABLE_SIZE, 0, &urcu_memb_flavor, NULL);
 	ASSERT(cache->table != NULL);
 	cache->max_days = max_days;
 	return cache;
@@ -91,8 +94,9 @@ static size_t lower_bound(const struct entry *e, int32_t day)
 	return low;
 }
 
-enum history_result history_lookup(struct history_cache *cache, const struct uuid *campaign, int32_t from,
-				   int32_t to, struct day_totals *days, size_t *n, int32_t *through)
+enum history_result history_lookup(struct history_cache *cache, const struct uuid *campaign,
+				   int32_t from, int32_t to, struct day_totals *days, size_t *n,
+				   int32_t *through)
 {
 	/* acquire: see fresh_note */
 	const uint64_t as_of = atomic_load_explicit(&cache->as_of_ns, memory_order_acquire);
@@ -157,8 +161,8 @@ static struct entry *new_entry(const struct uuid *campaign, size_t n, int32_t th
 static void insert_entry(struct history_cache *cache, struct entry *e)
 {
 	urcu_memb_read_lock();
-	struct cds_lfht_node *node =
-		cds_lfht_add_replace(cache->table, uuid_hash(&e->campaign), entry_matches, &e->campaign, &e->node);
+	struct cds_lfht_node *node = cds_lfht_add_replace(cache->table, uuid_hash(&e->campaign),
+							  entry_matches, &e->campaign, &e->node);
 	urcu_memb_read_unlock();
 	if (node != NULL) {
 		struct entry *old = caa_container_of(node, struct entry, node);
@@ -168,8 +172,8 @@ static void insert_entry(struct history_cache *cache, struct entry *e)
 	link_entry(cache, e);
 }
 
-void history_put(struct history_cache *cache, const struct uuid *campaign, const struct day_totals *days, size_t n,
-		 int32_t through)
+void history_put(struct history_cache *cache, const struct uuid *campaign,
+		 const struct day_totals *days, size_t n, int32_t through)
 {
 	struct entry *e = new_entry(campaign, n, through);
 	if (n > 0)
@@ -187,10 +191,12 @@ bool history_has(struct history_cache *cache, const struct uuid *campaign)
 	return has;
 }
 
-void history_set_day(struct history_cache *cache, const struct uuid *campaign, const struct day_totals *day)
+void history_set_day(struct history_cache *cache, const struct uuid *campaign,
+		     const struct day_totals *day)
 {
 	urcu_memb_read_lock();
-	const struct entry *old = find(cache, campaign); /* stays: this thread alone removes entries */
+	const struct entry *old =
+		find(cache, campaign); /* stays: this thread alone removes entries */
 	urcu_memb_read_unlock();
 	if (old == NULL)
 		return;
@@ -198,11 +204,13 @@ void history_set_day(struct history_cache *cache, const struct uuid *campaign, c
 	const bool replaces = at < old->n && old->days[at].day == day->day;
 	const bool keeps = !totals_is_zero(&day->totals);
 	const size_t rest = at + (replaces ? 1 : 0);
-	struct entry *e = new_entry(campaign, old->n + (keeps ? 1 : 0) - (replaces ? 1 : 0), old->through);
+	struct entry *e =
+		new_entry(campaign, old->n + (keeps ? 1 : 0) - (replaces ? 1 : 0), old->through);
 	memcpy(e->days, old->days, at * sizeof(e->days[0]));
 	if (keeps)
 		e->days[at] = *day;
-	memcpy(e->days + at + (keeps ? 1 : 0), old->days + rest, (old->n - rest) * sizeof(e->days[0]));
+	memcpy(e->days + at + (keeps ? 1 : 0), old->days + rest,
+	       (old->n - rest) * sizeof(e->days[0]));
 	insert_entry(cache, e);
 }
 

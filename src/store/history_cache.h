@@ -1,12 +1,14 @@
 /*
- * The history cache: for each campaign that somebody asked for, its closed days, read without a lock.
+ * The history cache: for each campaign that somebody asked for, its closed days, read without a
+ * lock.
  *
- * Overview: an entry is immutable and replaced whole (liburcu's lock-free hash table, old entries freed by
- * call_rcu). The history actor is the only writer: it loads campaigns on request, follows the list of changed
- * days every HISTORY_POLL_MS, and says after each round how fresh the whole cache is (as_of). A reader that
- * finds the cache older than HISTORY_MAX_AGE_NS must ask PostgreSQL; then no answer is more than a second old.
- * Threads: a reading thread calls history_thread_start at its start and history_thread_stop at its end.
- * Ownership: readers copy out and hold nothing.
+ * Overview: an entry is immutable and replaced whole (liburcu's lock-free hash table, old entries
+ * freed by call_rcu). The history actor is the only writer: it loads campaigns on request, follows
+ * the list of changed days every HISTORY_POLL_MS, and says after each round how fresh the whole
+ * cache is (as_of). A reader that finds the cache older than HISTORY_MAX_AGE_NS must ask
+ * PostgreSQL; then no answer is more than a second old. Threads: a reading thread calls
+ * history_thread_start at its start and history_thread_stop at its end. Ownership: readers copy out
+ * and hold nothing.
  */
 #ifndef STORE_HISTORY_CACHE_H
 #define STORE_HISTORY_CACHE_H
@@ -34,22 +36,26 @@ enum history_result {
 };
 
 /**
- * Copy the non-empty days of @campaign inside [@from, @to] that are closed, ascending, to @days (room for
- * to - from + 1), their number to @n, and to @through the last closed day: days behind it are not the
- * cache's to answer. @days may be NULL if @to < @from.
+ * Copy the non-empty days of @campaign inside [@from, @to] that are closed, ascending, to @days
+ * (room for to - from + 1), their number to @n, and to @through the last closed day: days behind it
+ * are not the cache's to answer. @days may be NULL if @to < @from.
  * @thread any registered reader
  */
-enum history_result history_lookup(struct history_cache *cache, const struct uuid *campaign, int32_t from,
-				   int32_t to, struct day_totals *days, size_t *n, int32_t *through) MUST_CHECK;
+enum history_result history_lookup(struct history_cache *cache, const struct uuid *campaign,
+				   int32_t from, int32_t to, struct day_totals *days, size_t *n,
+				   int32_t *through) MUST_CHECK;
 
 /* What follows is the history actor's. */
 
-/** Put a campaign's closed days in (ascending; copied), or replace them. May evict the campaign loaded longest ago. */
-void history_put(struct history_cache *cache, const struct uuid *campaign, const struct day_totals *days, size_t n,
-		 int32_t through);
+/** Put a campaign's closed days in (ascending; copied), or replace them. May evict the campaign
+ * loaded longest ago. */
+void history_put(struct history_cache *cache, const struct uuid *campaign,
+		 const struct day_totals *days, size_t n, int32_t through);
 
-/** Set one day of a campaign if it is cached; an empty day is taken out. Days behind `through` are kept, not shown. */
-void history_set_day(struct history_cache *cache, const struct uuid *campaign, const struct day_totals *day);
+/** Set one day of a campaign if it is cached; an empty day is taken out. Days behind `through` are
+ * kept, not shown. */
+void history_set_day(struct history_cache *cache, const struct uuid *campaign,
+		     const struct day_totals *day);
 
 /** Is the campaign cached? @thread history */
 bool history_has(struct history_cache *cache, const struct uuid *campaign);

@@ -3,10 +3,11 @@
  *
  * Runs on the journal actor's thread.
  *
- * closing_note: (1) raise listed_through under an exclusive lock that every booking transaction holds shared:
- * those before it are committed, those after it list their changes to these days. (2) In a second transaction,
- * whose snapshot is younger than (1), write the journals from the buckets and raise closed_through. A booking
- * between the two is in the list, and maybe in the journal already; following the list writes it again.
+ * closing_note: (1) raise listed_through under an exclusive lock that every booking transaction
+ * holds shared: those before it are committed, those after it list their changes to these days. (2)
+ * In a second transaction, whose snapshot is younger than (1), write the journals from the buckets
+ * and raise closed_through. A booking between the two is in the list, and maybe in the journal
+ * already; following the list writes it again.
  */
 #include "store/journals.h"
 

@@ -64,12 +64,13 @@ static rd_kafka_t *admin_new(const struct config *cfg, char error[KAFKA_ERROR_MA
 	return rk;
 }
 
-static rd_kafka_NewTopic_t *describe_topic(const struct config *cfg, enum event_kind kind, int32_t partitions,
-					   char error[KAFKA_ERROR_MAX])
+static rd_kafka_NewTopic_t *describe_topic(const struct config *cfg, enum event_kind kind,
+					   int32_t partitions, char error[KAFKA_ERROR_MAX])
 {
 	char retention[24];
-	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(kafka_topic(cfg, kind), partitions,
-							   (int)cfg->kafka_replication, error, KAFKA_ERROR_MAX);
+	rd_kafka_NewTopic_t *topic =
+		rd_kafka_NewTopic_new(kafka_topic(cfg, kind), partitions,
+				      (int)cfg->kafka_replication, error, KAFKA_ERROR_MAX);
 	if (topic == NULL)
 		return NULL;
 	snprintf(retention, sizeof(retention), "%" PRId64, cfg->kafka_retention_ms);
@@ -77,7 +78,8 @@ static rd_kafka_NewTopic_t *describe_topic(const struct config *cfg, enum event_
 	(void)rd_kafka_NewTopic_set_config(topic, "retention.bytes", "-1");
 	(void)rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
 	/* all in-sync replicas must mean more than the leader where there are replicas to lose */
-	(void)rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", cfg->kafka_replication > 1 ? "2" : "1");
+	(void)rd_kafka_NewTopic_set_config(topic, "min.insync.replicas",
+					   cfg->kafka_replication > 1 ? "2" : "1");
 	return topic;
 }
 
@@ -86,7 +88,8 @@ static bool topics_created(rd_kafka_queue_t *queue, char error[KAFKA_ERROR_MAX])
 {
 	rd_kafka_event_t *ev = rd_kafka_queue_poll(queue, ADMIN_TIMEOUT_MS + 1000);
 	if (ev == NULL || rd_kafka_event_error(ev) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-		snprintf(error, KAFKA_ERROR_MAX, "%s", ev != NULL ? rd_kafka_event_error_string(ev) : "no answer");
+		snprintf(error, KAFKA_ERROR_MAX, "%s",
+			 ev != NULL ? rd_kafka_event_error_string(ev) : "no answer");
 		rd_kafka_event_destroy(ev);
 		return false;
 	}
@@ -98,7 +101,8 @@ static bool topics_created(rd_kafka_queue_t *queue, char error[KAFKA_ERROR_MAX])
 		const rd_kafka_resp_err_t e = rd_kafka_topic_result_error(results[i]);
 		if (e == RD_KAFKA_RESP_ERR_NO_ERROR || e == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
 			continue;
-		snprintf(error, KAFKA_ERROR_MAX, "topic %s: %s", rd_kafka_topic_result_name(results[i]),
+		snprintf(error, KAFKA_ERROR_MAX, "topic %s: %s",
+			 rd_kafka_topic_result_name(results[i]),
 			 rd_kafka_topic_result_error_string(results[i]));
 		ok = false;
 	}
@@ -119,8 +123,10 @@ bool kafka_create_topics(const struct config *cfg, int32_t partitions, char erro
 	}
 	if (ok) {
 		rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-		rd_kafka_AdminOptions_t *options = rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-		(void)rd_kafka_AdminOptions_set_operation_timeout(options, ADMIN_TIMEOUT_MS, NULL, 0);
+		rd_kafka_AdminOptions_t *options =
+			rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+		(void)rd_kafka_AdminOptions_set_operation_timeout(options, ADMIN_TIMEOUT_MS, NULL,
+								  0);
 		(void)rd_kafka_AdminOptions_set_request_timeout(options, ADMIN_TIMEOUT_MS, NULL, 0);
 		rd_kafka_CreateTopics(rk, topics, EVENT_KINDS, options, queue);
 		ok = topics_created(queue, error);
@@ -135,7 +141,8 @@ bool kafka_create_topics(const struct config *cfg, int32_t partitions, char erro
 	return ok;
 }
 
-bool kafka_count_partitions(const struct config *cfg, int32_t counts[EVENT_KINDS], char error[KAFKA_ERROR_MAX])
+bool kafka_count_partitions(const struct config *cfg, int32_t counts[EVENT_KINDS],
+			    char error[KAFKA_ERROR_MAX])
 {
 	rd_kafka_t *rk = admin_new(cfg, error);
 	if (rk == NULL)
@@ -145,7 +152,8 @@ bool kafka_count_partitions(const struct config *cfg, int32_t counts[EVENT_KINDS
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		counts[k] = 0;
 		for (int i = 0; e == RD_KAFKA_RESP_ERR_NO_ERROR && i < metadata->topic_cnt; i++) {
-			if (strcmp(metadata->topics[i].topic, kafka_topic(cfg, (enum event_kind)k)) == 0)
+			if (strcmp(metadata->topics[i].topic,
+				   kafka_topic(cfg, (enum event_kind)k)) == 0)
 				counts[k] = metadata->topics[i].partition_cnt;
 		}
 	}

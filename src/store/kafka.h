@@ -1,9 +1,9 @@
 /*
  * What every use of librdkafka here shares: settings, logs, and the topics themselves.
  *
- * Overview: kafka_conf() gives the settings of a connection to the brokers; the topics are made by migrate and
- * checked at start: their partition counts must equal the recorded one.
- * Threads: main, before actors start; librdkafka's own threads write its log lines.
+ * Overview: kafka_conf() gives the settings of a connection to the brokers; the topics are made by
+ * migrate and checked at start: their partition counts must equal the recorded one. Threads: main,
+ * before actors start; librdkafka's own threads write its log lines.
  */
 #ifndef STORE_KAFKA_H
 #define STORE_KAFKA_H
@@ -15,7 +15,8 @@
 
 #define KAFKA_ERROR_MAX 512
 
-/** Settings common to producer, consumer and admin; the caller owns them until rd_kafka_new takes them. */
+/** Settings common to producer, consumer and admin; the caller owns them until rd_kafka_new takes
+ * them. */
 rd_kafka_conf_t *kafka_conf(const struct config *cfg) MUST_CHECK;
 
 /** Set one property; an unknown name or value is a bug. */
@@ -26,10 +27,12 @@ void kafka_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value);
 const char *kafka_topic(const struct config *cfg, enum event_kind kind);
 
 /** Create the topics that are missing. False: @error says why. @thread main */
-bool kafka_create_topics(const struct config *cfg, int32_t partitions, char error[KAFKA_ERROR_MAX]) MUST_CHECK;
+bool kafka_create_topics(const struct config *cfg, int32_t partitions,
+			 char error[KAFKA_ERROR_MAX]) MUST_CHECK;
 
-/** The partition count of each topic, 0 for one that does not exist. False: the brokers cannot be reached. */
-bool kafka_count_partitions(const struct config *cfg, int32_t counts[EVENT_KINDS], char error[KAFKA_ERROR_MAX])
-	MUST_CHECK;
+/** The partition count of each topic, 0 for one that does not exist. False: the brokers cannot be
+ * reached. */
+bool kafka_count_partitions(const struct config *cfg, int32_t counts[EVENT_KINDS],
+			    char error[KAFKA_ERROR_MAX]) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * librdkafka's consumer with offsets of our own.
  *
- * Runs on the consumer actor's thread. The library's queue writes the actor's eventfd when it becomes
- * non-empty; the actor polls until nothing is left or it is pushed back.
+ * Runs on the consumer actor's thread. The library's queue writes the actor's eventfd when it
+ * becomes non-empty; the actor polls until nothing is left or it is pushed back.
  */
 #include "store/kafka_consumer.h"
 
@@ -34,7 +34,8 @@ static bool topic_kind(const struct config *cfg, const char *topic, enum event_k
 	return false;
 }
 
-/* The partition numbers of the first topic in @list; range assignment gives the same for every topic. */
+/* The partition numbers of the first topic in @list; range assignment gives the same for every
+ * topic. */
 static void report_assignment(struct kafka_consumer *c, const rd_kafka_topic_partition_list_t *list)
 {
 	int32_t *numbers = xcalloc((size_t)list->cnt + 1, sizeof(*numbers));
@@ -49,14 +50,17 @@ static void report_assignment(struct kafka_consumer *c, const rd_kafka_topic_par
 			others++;
 	}
 	if (others != n * (EVENT_KINDS - 1)) {
-		log_error("kafka", "the topics were assigned unequally, taking nothing| clicks=%d others=%d", n, others);
+		log_error("kafka",
+			  "the topics were assigned unequally, taking nothing| clicks=%d others=%d",
+			  n, others);
 		n = 0;
 	}
 	c->ops->assigned(c->context, numbers, n);
 	free(numbers);
 }
 
-static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list, void *opaque)
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+			 rd_kafka_topic_partition_list_t *list, void *opaque)
 {
 	struct kafka_consumer *c = opaque;
 	if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
@@ -91,8 +95,8 @@ static rd_kafka_conf_t *consumer_conf(const struct config *cfg, struct kafka_con
 	return conf;
 }
 
-struct kafka_consumer *kafka_consumer_new(const struct config *cfg, int wake_fd, const struct kafka_consumer_ops *ops,
-					  void *context)
+struct kafka_consumer *kafka_consumer_new(const struct config *cfg, int wake_fd,
+					  const struct kafka_consumer_ops *ops, void *context)
 {
 	static const uint64_t one = 1;
 	char error[KAFKA_ERROR_MAX];
@@ -117,13 +121,16 @@ struct kafka_consumer *kafka_consumer_new(const struct config *cfg, int wake_fd,
 	return c;
 }
 
-void kafka_consumer_assign(struct kafka_consumer *c, const int32_t *partitions, const int64_t *offsets, int n)
+void kafka_consumer_assign(struct kafka_consumer *c, const int32_t *partitions,
+			   const int64_t *offsets, int n)
 {
-	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(n * EVENT_KINDS + 1);
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new(n * EVENT_KINDS + 1);
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		for (int i = 0; i < n; i++) {
 			const int64_t offset = offsets[k * n + i];
-			rd_kafka_topic_partition_list_add(list, kafka_topic(c->cfg, (enum event_kind)k), partitions[i])
+			rd_kafka_topic_partition_list_add(
+				list, kafka_topic(c->cfg, (enum event_kind)k), partitions[i])
 				->offset = offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset;
 		}
 	}
@@ -140,8 +147,8 @@ static void report_out_of_range(struct kafka_consumer *c, const rd_kafka_message
 	const char *topic = m->rkt != NULL ? rd_kafka_topic_name(m->rkt) : "";
 	if (!topic_kind(c->cfg, topic, &kind))
 		return;
-	if (rd_kafka_query_watermark_offsets(c->rk, topic, m->partition, &low, &high, WATERMARK_TIMEOUT_MS) ==
-	    RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (rd_kafka_query_watermark_offsets(c->rk, topic, m->partition, &low, &high,
+					     WATERMARK_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
 		c->ops->out_of_range(c->context, kind, m->partition, low, high);
 }
 
@@ -152,11 +159,13 @@ static enum kafka_poll_result judge_error(struct kafka_consumer *c, const rd_kaf
 	else if (m->err == RD_KAFKA_RESP_ERR__FATAL)
 		return KAFKA_POLL_FATAL;
 	else
-		log_warn("kafka", "the consumer reports an error| error=\"%s\"", rd_kafka_message_errstr(m));
+		log_warn("kafka", "the consumer reports an error| error=\"%s\"",
+			 rd_kafka_message_errstr(m));
 	return KAFKA_POLL_AGAIN;
 }
 
-enum kafka_poll_result kafka_consumer_poll(struct kafka_consumer *c, struct record *record, int32_t *partition)
+enum kafka_poll_result kafka_consumer_poll(struct kafka_consumer *c, struct record *record,
+					   int32_t *partition)
 {
 	if (c->message != NULL)
 		rd_kafka_message_destroy(c->message);
@@ -180,8 +189,8 @@ enum kafka_poll_result kafka_consumer_poll(struct kafka_consumer *c, struct reco
 int64_t kafka_consumer_end(struct kafka_consumer *c, enum event_kind topic, int32_t partition)
 {
 	int64_t low, high;
-	if (rd_kafka_get_watermark_offsets(c->rk, kafka_topic(c->cfg, topic), partition, &low, &high) !=
-	    RD_KAFKA_RESP_ERR_NO_ERROR)
+	if (rd_kafka_get_watermark_offsets(c->rk, kafka_topic(c->cfg, topic), partition, &low,
+					   &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return -1;
 	return high >= 0 ? high : -1;
 }

@@ -1,9 +1,9 @@
 /*
  * librdkafka's idempotent producer behind a result callback.
  *
- * Runs on the producer actor's thread. Results arrive as delivery-report events on the main queue, many to one
- * event, and librdkafka writes the actor's eventfd when that queue becomes non-empty; so the queue is always
- * emptied.
+ * Runs on the producer actor's thread. Results arrive as delivery-report events on the main queue,
+ * many to one event, and librdkafka writes the actor's eventfd when that queue becomes non-empty;
+ * so the queue is always emptied.
  */
 #include "store/kafka_producer.h"
 
@@ -43,8 +43,8 @@ static rd_kafka_conf_t *producer_conf(const struct config *cfg)
 	return conf;
 }
 
-struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd, kafka_result_fn *result,
-					  void *context)
+struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
+					  kafka_result_fn *result, void *context)
 {
 	static const uint64_t one = 1;
 	char error[KAFKA_ERROR_MAX];
@@ -56,7 +56,8 @@ struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
 	if (p->rk == NULL)
 		die("Kafka's producer cannot start: %s", error);
 	for (int k = 0; k < EVENT_KINDS; k++) {
-		p->topics[k] = rd_kafka_topic_new(p->rk, kafka_topic(cfg, (enum event_kind)k), NULL);
+		p->topics[k] =
+			rd_kafka_topic_new(p->rk, kafka_topic(cfg, (enum event_kind)k), NULL);
 		ASSERT(p->topics[k] != NULL);
 	}
 	p->queue = rd_kafka_queue_get_main(p->rk);
@@ -66,8 +67,9 @@ struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
 
 enum err kafka_producer_send(struct kafka_producer *p, struct produce_record *record)
 {
-	if (rd_kafka_produce(p->topics[record->kind], record->partition, 0, (void *)(uintptr_t)record->value,
-			     record->value_len, record->key, sizeof(record->key), record) == 0)
+	if (rd_kafka_produce(p->topics[record->kind], record->partition, 0,
+			     (void *)(uintptr_t)record->value, record->value_len, record->key,
+			     sizeof(record->key), record) == 0)
 		return ERR_OK;
 	const rd_kafka_resp_err_t e = rd_kafka_last_error();
 	if (e == RD_KAFKA_RESP_ERR__QUEUE_FULL)
@@ -82,7 +84,8 @@ static void deliver(struct kafka_producer *p, rd_kafka_event_t *ev)
 	size_t n;
 	while ((n = rd_kafka_event_message_array(ev, messages, EVENT_MESSAGES)) > 0) {
 		for (size_t i = 0; i < n; i++)
-			p->result(p->context, messages[i]->_private, messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR);
+			p->result(p->context, messages[i]->_private,
+				  messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR);
 	}
 }
 

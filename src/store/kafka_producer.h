@@ -1,10 +1,11 @@
 /*
- * The way into Kafka: idempotent, acknowledged by all in-sync replicas, one result for every record.
+ * The way into Kafka: idempotent, acknowledged by all in-sync replicas, one result for every
+ * record.
  *
- * Overview: kafka_producer_send() hands a record over without copying it; it must stay where it is until its
- * result has come. kafka_producer_poll() delivers results, in the thread that calls it. The file descriptor
- * given at start is written when results are waiting.
- * Threads: all functions from the one thread that owns the producer.
+ * Overview: kafka_producer_send() hands a record over without copying it; it must stay where it is
+ * until its result has come. kafka_producer_poll() delivers results, in the thread that calls it.
+ * The file descriptor given at start is written when results are waiting. Threads: all functions
+ * from the one thread that owns the producer.
  */
 #ifndef STORE_KAFKA_PRODUCER_H
 #define STORE_KAFKA_PRODUCER_H
@@ -18,19 +19,22 @@ struct kafka_producer;
 typedef void kafka_result_fn(void *context, struct produce_record *record, bool acknowledged);
 
 /** Connects in the background. @wake_fd gets an eventfd-sized write when results are waiting. */
-struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd, kafka_result_fn *result,
-					  void *context) MUST_CHECK;
+struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
+					  kafka_result_fn *result, void *context) MUST_CHECK;
 
-/** ERR_OK: a result will come. ERR_BUSY: the library's queue is full. ERR_DOWN: it cannot take messages any more. */
+/** ERR_OK: a result will come. ERR_BUSY: the library's queue is full. ERR_DOWN: it cannot take
+ * messages any more. */
 enum err kafka_producer_send(struct kafka_producer *p, struct produce_record *record) MUST_CHECK;
 
-/** Is any broker connected, as of the library's last report (one a second)? True until the first report. */
+/** Is any broker connected, as of the library's last report (one a second)? True until the first
+ * report. */
 bool kafka_producer_is_connected(const struct kafka_producer *p);
 
 /** Deliver the results that are there, without waiting. */
 void kafka_producer_poll(struct kafka_producer *p);
 
-/** Deliver results for @timeout_ms or until all are there; what is left is given up, with its results. */
+/** Deliver results for @timeout_ms or until all are there; what is left is given up, with its
+ * results. */
 void kafka_producer_drain(struct kafka_producer *p, int64_t timeout_ms);
 
 /** After kafka_producer_drain(). NULL is fine. */

@@ -3,14 +3,15 @@
  *
  * Runs on a writer thread.
  *
- * reread_note: offsets below high_offset were booked before; when the stored offsets are set back they are read
- * again, and count as reread whatever becomes of them. Staged rows of one transaction are either all
- * reread or all not, per topic, so that the counts of what was stored belong to one side: a batch is cut where
- * that changes, and the rest is booked by the next call.
+ * reread_note: offsets below high_offset were booked before; when the stored offsets are set back
+ * they are read again, and count as reread whatever becomes of them. Staged rows of one transaction
+ * are either all reread or all not, per topic, so that the counts of what was stored belong to one
+ * side: a batch is cut where that changes, and the rest is booked by the next call.
  *
- * unknown_note: a COMMIT whose answer did not come leaves the outcome open. Before anything else is booked the
- * fence row is read with FOR UPDATE on a new connection, which waits until the old backend is gone: our version
- * and offsets there mean committed. Nobody else can have written them, since a claim raises the epoch.
+ * unknown_note: a COMMIT whose answer did not come leaves the outcome open. Before anything else is
+ * booked the fence row is read with FOR UPDATE on a new connection, which waits until the old
+ * backend is gone: our version and offsets there mean committed. Nobody else can have written them,
+ * since a claim raises the epoch.
  */
 #include "store/ledger.h"
 
@@ -42,11 +43,11 @@ struct ledger {
 
 	/* owned by the writer thread */
 	struct pg *pg;
-	struct uuid_set campaigns;                /* known to be registered */
-	struct months months;                     /* partitions known to exist */
+	struct uuid_set campaigns; /* known to be registered */
+	struct months months;	   /* partitions known to exist */
 	struct staged staged[EVENT_KINDS];
-	struct fence fence;                       /* the batch's, as it will be written back */
-	bool in_doubt;                            /* see unknown_note; of this claim: */
+	struct fence fence; /* the batch's, as it will be written back */
+	bool in_doubt;	    /* see unknown_note; of this claim: */
 	int32_t doubt_partition;
 	int64_t doubt_epoch;
 };
@@ -90,8 +91,10 @@ enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch)
 	return e == ERR_OK ? fence_adopt(l->pg, partition, epoch) : e;
 }
 
-/* Append the ids of the batch that are not known to be registered as a PostgreSQL array; their number. */
-static unsigned unknown_campaigns(const struct ledger *l, const struct ledger_batch *b, struct buf *array)
+/* Append the ids of the batch that are not known to be registered as a PostgreSQL array; their
+ * number. */
+static unsigned unknown_campaigns(const struct ledger *l, const struct ledger_batch *b,
+				  struct buf *array)
 {
 	struct uuid_set seen = UUID_SET_INIT;
 	char id[UUID_TEXT_LEN + 1];
@@ -162,7 +165,8 @@ static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 		if (b->rows[i].dead != NULL || day_of_ms(event->time_ms) == last_day[event->kind])
 			continue;
 		last_day[event->kind] = day_of_ms(event->time_ms);
-		const enum err e = months_ensure(l->pg, &l->months, event->kind, last_day[event->kind]);
+		const enum err e =
+			months_ensure(l->pg, &l->months, event->kind, last_day[event->kind]);
 		if (e != ERR_OK)
 			return e;
 	}
@@ -185,7 +189,8 @@ static void stage_event(struct staged *s, uint32_t n, const struct event *e)
 	s->n++;
 }
 
-/* Move the fence over one message; false when it was read before this claim and is only a stale copy. */
+/* Move the fence over one message; false when it was read before this claim and is only a stale
+ * copy. */
 static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct record *rec)
 {
 	const int t = rec->topic;
@@ -251,7 +256,8 @@ static enum err run_counting(struct ledger *l, enum sql sql, const char *shard, 
 }
 
 /* Mark the rows that conflict with what is stored; their number. */
-static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_batch *b, uint32_t *count)
+static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_batch *b,
+			       uint32_t *count)
 {
 	PGresult *r;
 	const enum err e = pg_run(l->pg, sql, 0, NULL, &r);
@@ -266,16 +272,19 @@ static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_bat
 }
 
 /* Store one topic's staged rows and count what became of them. */
-static enum err store_topic(struct ledger *l, struct ledger_batch *b, enum event_kind t, const char *shard)
+static enum err store_topic(struct ledger *l, struct ledger_batch *b, enum event_kind t,
+			    const char *shard)
 {
 	const struct staged *s = &l->staged[t];
 	uint32_t stored = 0, conflicts = 0;
 	if (s->n == 0)
 		return ERR_OK;
-	enum err e = run_counting(l, t == EVENT_CLICK ? SQL_store_clicks : SQL_store_conversions, shard, &stored);
+	enum err e = run_counting(l, t == EVENT_CLICK ? SQL_store_clicks : SQL_store_conversions,
+				  shard, &stored);
 	if (e == ERR_OK && stored < s->n)
-		e = find_conflicts(l, t == EVENT_CLICK ? SQL_conflicting_clicks : SQL_conflicting_conversions, b,
-				   &conflicts);
+		e = find_conflicts(
+			l, t == EVENT_CLICK ? SQL_conflicting_clicks : SQL_conflicting_conversions,
+			b, &conflicts);
 	if (s->reread) {
 		/* counted as reread; what was stored again all the same still moves the buckets */
 		b->stored[t] = 0;
@@ -348,14 +357,21 @@ static const char *topic_name(const struct config *cfg, enum event_kind t)
 	return t == EVENT_CLICK ? cfg->kafka_click_topic : cfg->kafka_conversion_topic;
 }
 
-static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b, const struct ledger_row *row)
+static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b,
+				 const struct ledger_row *row)
 {
 	char offset[24], partition[16];
 	snprintf(offset, sizeof(offset), "%lld", (long long)row->record.offset);
 	snprintf(partition, sizeof(partition), "%d", b->partition);
-	const char *const params[] = {topic_name(l->cfg, row->record.topic), partition, offset, row->record.key,
-				      row->record.payload, row->dead, row->dead_detail};
-	const int lengths[] = {0, 0, 0, (int)row->record.key_len, (int)row->record.payload_len, 0, 0};
+	const char *const params[] = {topic_name(l->cfg, row->record.topic),
+				      partition,
+				      offset,
+				      row->record.key,
+				      row->record.payload,
+				      row->dead,
+				      row->dead_detail};
+	const int lengths[] = {0, 0, 0, (int)row->record.key_len, (int)row->record.payload_len,
+			       0, 0};
 	const int formats[] = {0, 0, 0, 1, 1, 0, 0};
 	return pg_run_binary(l->pg, SQL_dead_letter, 7, params, lengths, formats, NULL);
 }
@@ -437,9 +453,10 @@ static enum err resolve_doubt(struct ledger *l, const struct ledger_batch *b)
 	l->in_doubt = false;
 	if (now.epoch != b->epoch)
 		return ERR_FENCED;
-	const bool committed = now.version == b->version &&
-			       memcmp(now.next_offset, b->next_offset, sizeof(now.next_offset)) == 0;
-	log_warn("postgres", "the outcome of a commit was read from the fence| partition=%d committed=%s",
+	const bool committed = now.version == b->version && memcmp(now.next_offset, b->next_offset,
+								   sizeof(now.next_offset)) == 0;
+	log_warn("postgres",
+		 "the outcome of a commit was read from the fence| partition=%d committed=%s",
 		 b->partition, committed ? "yes" : "no");
 	return committed ? ERR_OK : ERR_RETRY;
 }

@@ -1,18 +1,17 @@
 /*
  * The ledger: one transaction books a batch of one partition number, whole or not at all.
  *
- *      lock the fence row (epoch)     nobody else books this partition; offsets already read are skipped
- *      COPY to staging                clicks, conversions
- *      store                          deduplicating inserts; conversions take their last click
- *      conflicts                      same id and time, other content: out, to the dead letters
- *      reattribute                    new clicks for conversions that came before them
- *      book                           click buckets, conversion buckets, day shares
- *      list changed days              for journals and caches
- *      advance the fence              offsets, counts, version + 1; COMMIT
+ *      lock the fence row (epoch)     nobody else books this partition; offsets already read are
+ * skipped COPY to staging                clicks, conversions store deduplicating inserts;
+ * conversions take their last click conflicts                      same id and time, other content:
+ * out, to the dead letters reattribute                    new clicks for conversions that came
+ * before them book                           click buckets, conversion buckets, day shares list
+ * changed days              for journals and caches advance the fence              offsets, counts,
+ * version + 1; COMMIT
  *
- * Usage: fill the rows of a batch with record_decode(), then ledger_book() until everything is taken.
- * Threads: a ledger belongs to one writer thread.
- * Ownership: rows borrow from the messages and the arena of the caller; shares belong to the batch.
+ * Usage: fill the rows of a batch with record_decode(), then ledger_book() until everything is
+ * taken. Threads: a ledger belongs to one writer thread. Ownership: rows borrow from the messages
+ * and the arena of the caller; shares belong to the batch.
  */
 #ifndef STORE_LEDGER_H
 #define STORE_LEDGER_H
@@ -25,11 +24,11 @@ struct ledger;
 
 /* A message and what it says. */
 struct ledger_row {
-	struct record record;    /* borrowed */
-	struct event event;      /* borrowed; when dead is NULL */
-	const char *dead;        /* why it cannot be processed (domain/decode.h), else NULL */
+	struct record record;	 /* borrowed */
+	struct event event;	 /* borrowed; when dead is NULL */
+	const char *dead;	 /* why it cannot be processed (domain/decode.h), else NULL */
 	const char *dead_detail; /* borrowed */
-	bool stale;              /* ledger_book's: read before the claim, nothing to do */
+	bool stale;		 /* ledger_book's: read before the claim, nothing to do */
 };
 
 struct ledger_batch {
@@ -39,10 +38,11 @@ struct ledger_batch {
 	uint32_t n;
 
 	/* results of ledger_book */
-	uint32_t taken;        /* rows booked: a prefix; the rest belongs into another batch */
-	int64_t version;       /* the shard's version after the commit */
+	uint32_t taken;	 /* rows booked: a prefix; the rest belongs into another batch */
+	int64_t version; /* the shard's version after the commit */
 	int64_t next_offset[EVENT_KINDS];
-	struct share *shares;  /* the changed days' absolute shares; room grows, freed by ledger_batch_release */
+	struct share *shares; /* the changed days' absolute shares; room grows, freed by
+				 ledger_batch_release */
 	uint32_t n_shares;
 	uint32_t shares_cap;
 	uint32_t stored[EVENT_KINDS];
@@ -53,17 +53,20 @@ struct ledger_batch {
 	uint32_t reattributed;
 };
 
-struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics, const char *role) MUST_CHECK;
+struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics,
+			  const char *role) MUST_CHECK;
 void ledger_free(struct ledger *l);
 void ledger_batch_release(struct ledger_batch *b);
 
-/** The writer takes over a partition: its backend is named in the fence row. ERR_FENCED is not an answer here. */
+/** The writer takes over a partition: its backend is named in the fence row. ERR_FENCED is not an
+ * answer here. */
 enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch) MUST_CHECK;
 
 /**
- * Book a prefix of the batch. ERR_OK: committed, the results are filled in. ERR_FENCED: the partition has
- * another owner, nothing was changed. Every other error: nothing was changed, the same call may be repeated;
- * a COMMIT of unknown outcome has been resolved by reading the fence row, or is on the next call.
+ * Book a prefix of the batch. ERR_OK: committed, the results are filled in. ERR_FENCED: the
+ * partition has another owner, nothing was changed. Every other error: nothing was changed, the
+ * same call may be repeated; a COMMIT of unknown outcome has been resolved by reading the fence
+ * row, or is on the next call.
  */
 enum err ledger_book(struct ledger *l, struct ledger_batch *b) MUST_CHECK;
 

@@ -1,9 +1,9 @@
 /*
  * Keys, scripts and replies of the live counters.
  *
- * Runs on the counter actor (writing) and on the live actor (reading), each with a connection of its own.
- * Scripts are sent by EVAL: Redis caches them by content, and a script that is gone after a restart
- * cannot happen.
+ * Runs on the counter actor (writing) and on the live actor (reading), each with a connection of
+ * its own. Scripts are sent by EVAL: Redis caches them by content, and a script that is gone after
+ * a restart cannot happen.
  */
 #include "store/live_counters.h"
 
@@ -30,17 +30,20 @@ struct live_counters {
 };
 
 /* In the order of the scripts' KEYS. */
-static const char *const prefixes[KEYS] = {"live_shares",      "click_count",	     "conversion_count",
-					   "conversion_value", "unattributed_count", "unattributed_value"};
+static const char *const prefixes[KEYS] = {"live_shares",	 "click_count",
+					   "conversion_count",	 "conversion_value",
+					   "unattributed_count", "unattributed_value"};
 
-struct live_counters *live_counters_new(const struct config *cfg, struct metrics *metrics, const char *name,
-					int64_t timeout_ms, const struct uuid *deployment)
+struct live_counters *live_counters_new(const struct config *cfg, struct metrics *metrics,
+					const char *name, int64_t timeout_ms,
+					const struct uuid *deployment)
 {
 	struct live_counters *lc = xcalloc(1, sizeof(*lc));
 	lc->redis = redis_new(cfg, metrics, name, timeout_ms);
 	lc->metrics = metrics;
 	uuid_format(deployment, lc->deployment);
-	snprintf(lc->versions_key, sizeof(lc->versions_key), "tyrattribution:versions:%s", lc->deployment);
+	snprintf(lc->versions_key, sizeof(lc->versions_key), "tyrattribution:versions:%s",
+		 lc->deployment);
 	return lc;
 }
 
@@ -69,7 +72,10 @@ struct command {
 	int argc;
 };
 
-#define COMMAND_INIT {BUF_INIT, BUF_INIT, 0}
+#define COMMAND_INIT                                                                               \
+	{                                                                                          \
+		BUF_INIT, BUF_INIT, 0                                                              \
+	}
 
 static void command_add(struct command *c, const char *word)
 {
@@ -139,7 +145,8 @@ static void begin_script(struct command *c, const char *script, int keys)
 	command_add_int(c, keys);
 }
 
-void live_counters_append_share(struct live_counters *lc, int32_t shard, int64_t version, const struct share *share)
+void live_counters_append_share(struct live_counters *lc, int32_t shard, int64_t version,
+				const struct share *share)
 {
 	const struct campaign_day day = {.campaign_id = share->campaign_id, .day = share->day};
 	struct command c = COMMAND_INIT;
@@ -193,8 +200,8 @@ enum err live_counters_outcome(struct live_counters *lc, enum share_outcome *out
 	return ERR_OK;
 }
 
-enum err live_counters_publish(struct live_counters *lc, int32_t shard, int64_t before, int64_t version,
-			       enum publish_outcome *out)
+enum err live_counters_publish(struct live_counters *lc, int32_t shard, int64_t before,
+			       int64_t version, enum publish_outcome *out)
 {
 	struct command c = COMMAND_INIT;
 	begin_script(&c, script_publish, 1);
@@ -221,7 +228,8 @@ enum err live_counters_publish(struct live_counters *lc, int32_t shard, int64_t 
 	return ERR_OK;
 }
 
-enum err live_counters_check(struct live_counters *lc, const struct campaign_day *days, uint32_t n, bool *whole)
+enum err live_counters_check(struct live_counters *lc, const struct campaign_day *days, uint32_t n,
+			     bool *whole)
 {
 	struct command c = COMMAND_INIT;
 	enum err e = ERR_OK;

@@ -1,15 +1,17 @@
 /*
- * The live counters in Redis: totals that a person can GET, the shards' shares behind them, published versions.
+ * The live counters in Redis: totals that a person can GET, the shards' shares behind them,
+ * published versions.
  *
  *      click_count:CAMPAIGN:DATE, conversion_count:..., conversion_value:... (minor units),
  *      unattributed_count:..., unattributed_value:...             totals, plain integers
- *      live_shares:CAMPAIGN:DATE                                   hash: shard -> version and five numbers
- *      tyrattribution:versions:DEPLOYMENT                          hash: shard -> version reached
+ *      live_shares:CAMPAIGN:DATE                                   hash: shard -> version and five
+ * numbers tyrattribution:versions:DEPLOYMENT                          hash: shard -> version
+ * reached
  *
- * Overview: Redis is a cache. Everything here is absolute and carries a version, so repeating is harmless, and a
- * published version means that every share up to it is in the counters. Totals are changed by scripts only
- * (schema/scripts). Keys expire at the end of the next UTC day.
- * Threads: one thread at a time.
+ * Overview: Redis is a cache. Everything here is absolute and carries a version, so repeating is
+ * harmless, and a published version means that every share up to it is in the counters. Totals are
+ * changed by scripts only (schema/scripts). Keys expire at the end of the next UTC day. Threads:
+ * one thread at a time.
  */
 #ifndef STORE_LIVE_COUNTERS_H
 #define STORE_LIVE_COUNTERS_H
@@ -21,14 +23,16 @@
 struct live_counters;
 
 /** @deployment: the deployment's id; other deployments' keys are not trusted. */
-struct live_counters *live_counters_new(const struct config *cfg, struct metrics *metrics, const char *name,
-					int64_t timeout_ms, const struct uuid *deployment) MUST_CHECK;
+struct live_counters *live_counters_new(const struct config *cfg, struct metrics *metrics,
+					const char *name, int64_t timeout_ms,
+					const struct uuid *deployment) MUST_CHECK;
 void live_counters_free(struct live_counters *lc);
 
 /** Connect if needed. */
 enum err live_counters_ready(struct live_counters *lc) MUST_CHECK;
 
-/** Drop the connection, and with it every queued command and reply. To be called after any error. */
+/** Drop the connection, and with it every queued command and reply. To be called after any error.
+ */
 void live_counters_drop(struct live_counters *lc);
 
 struct campaign_day {
@@ -38,8 +42,10 @@ struct campaign_day {
 
 enum share_outcome { SHARE_SET, SHARE_OLD, SHARE_MISS, SHARE_OVERFLOW };
 
-/** Queue one share of @shard at @version; its outcome comes from live_counters_outcome, in order. */
-void live_counters_append_share(struct live_counters *lc, int32_t shard, int64_t version, const struct share *share);
+/** Queue one share of @shard at @version; its outcome comes from live_counters_outcome, in order.
+ */
+void live_counters_append_share(struct live_counters *lc, int32_t shard, int64_t version,
+				const struct share *share);
 
 /* A shard's part of a day from a snapshot. */
 struct snapshot_share {
@@ -48,22 +54,24 @@ struct snapshot_share {
 	struct totals totals;
 };
 
-/** Queue the writing of a whole day from a snapshot of all shards; its outcome comes in order as well. */
+/** Queue the writing of a whole day from a snapshot of all shards; its outcome comes in order as
+ * well. */
 void live_counters_append_day(struct live_counters *lc, const struct campaign_day *day,
 			      const struct snapshot_share *shares, uint32_t n);
 
-/** The outcome of the next queued share or day. ERR_FAILED: Redis refused it; ERR_DOWN: all the rest is lost. */
+/** The outcome of the next queued share or day. ERR_FAILED: Redis refused it; ERR_DOWN: all the
+ * rest is lost. */
 enum err live_counters_outcome(struct live_counters *lc, enum share_outcome *out) MUST_CHECK;
 
 enum publish_outcome { PUBLISH_SET, PUBLISH_OLD, PUBLISH_LOST };
 
 /** Publish @version of @shard; @before is what was published before, -1: whatever it was. */
-enum err live_counters_publish(struct live_counters *lc, int32_t shard, int64_t before, int64_t version,
-			       enum publish_outcome *out) MUST_CHECK;
+enum err live_counters_publish(struct live_counters *lc, int32_t shard, int64_t before,
+			       int64_t version, enum publish_outcome *out) MUST_CHECK;
 
 /** Which of the days are whole? @whole has room for @n. */
-enum err live_counters_check(struct live_counters *lc, const struct campaign_day *days, uint32_t n, bool *whole)
-	MUST_CHECK;
+enum err live_counters_check(struct live_counters *lc, const struct campaign_day *days, uint32_t n,
+			     bool *whole) MUST_CHECK;
 
 struct live_reading {
 	struct campaign_day key;
@@ -72,8 +80,8 @@ struct live_reading {
 };
 
 /**
- * Read the published versions (-1 where there is none), then the totals of @n days, in one pipeline: the
- * totals are at least as new as the versions.
+ * Read the published versions (-1 where there is none), then the totals of @n days, in one
+ * pipeline: the totals are at least as new as the versions.
  */
 enum err live_counters_read(struct live_counters *lc, int64_t *versions, uint32_t n_versions,
 			    struct live_reading *readings, uint32_t n) MUST_CHECK;

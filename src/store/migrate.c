@@ -21,12 +21,14 @@
 
 static struct pg *open_pg(const struct config *cfg, struct metrics *metrics)
 {
-	const struct pg_options options = {.role = "main", .session = SQL_NONE, .timeout_ms = MIGRATE_TIMEOUT_MS};
+	const struct pg_options options = {
+		.role = "main", .session = SQL_NONE, .timeout_ms = MIGRATE_TIMEOUT_MS};
 	struct pg *pg = pg_new(cfg, metrics, &options);
 	const uint64_t until = clock_mono_ns() + (uint64_t)cfg->start_timeout_ms * NS_PER_MS;
 	while (pg_ready(pg) != ERR_OK) {
 		if (clock_mono_ns() > until)
-			die("PostgreSQL at %s:%d cannot be reached within START_TIMEOUT_MS: %s. Is it running, and are "
+			die("PostgreSQL at %s:%d cannot be reached within START_TIMEOUT_MS: %s. Is "
+			    "it running, and are "
 			    "DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD right?",
 			    cfg->db_host, (int)cfg->db_port, pg_error(pg));
 		usleep(RETRY_US);
@@ -40,7 +42,8 @@ static void must(struct pg *pg, enum err e, const char *what)
 		die("%s failed: %s (%s)", what, pg_error(pg), err_text(e));
 }
 
-/* The newest migration applied, 0 where there is none; the table of migrations exists afterwards. */
+/* The newest migration applied, 0 where there is none; the table of migrations exists afterwards.
+ */
 static int applied_version(struct pg *pg)
 {
 	PGresult *r;
@@ -54,12 +57,14 @@ static int applied_version(struct pg *pg)
 static void apply(struct pg *pg, const struct migration *m)
 {
 	char text[256];
-	must(pg, pg_exec(pg, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tyrattribution migrate'))"),
+	must(pg,
+	     pg_exec(pg, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tyrattribution migrate'))"),
 	     "taking the migration lock");
 	if (applied_version(pg) < m->version) {
 		log_info("migrate", "applying a migration| name=%s", m->name);
 		must(pg, pg_exec(pg, m->text), m->name);
-		snprintf(text, sizeof(text), "INSERT INTO schema_migrations (version, name) VALUES (%d, '%s')",
+		snprintf(text, sizeof(text),
+			 "INSERT INTO schema_migrations (version, name) VALUES (%d, '%s')",
 			 m->version, m->name);
 		must(pg, pg_exec(pg, text), m->name);
 	}
@@ -70,7 +75,8 @@ static void apply_all(struct pg *pg)
 {
 	must(pg,
 	     pg_exec(pg, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tyrattribution migrate'));"
-			 "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY KEY, name text NOT NULL,"
+			 "CREATE TABLE IF NOT EXISTS schema_migrations (version integer PRIMARY "
+			 "KEY, name text NOT NULL,"
 			 "applied_at timestamptz NOT NULL DEFAULT now()); COMMIT"),
 	     "creating the table of migrations");
 	for (int i = 0; i < migrations_count; i++)
@@ -97,20 +103,24 @@ static void count_partitions(const struct config *cfg, int32_t counts[EVENT_KIND
 	const uint64_t until = clock_mono_ns() + (uint64_t)cfg->start_timeout_ms * NS_PER_MS;
 	while (!kafka_count_partitions(cfg, counts, error)) {
 		if (clock_mono_ns() > until)
-			die("Kafka at %s cannot be reached within START_TIMEOUT_MS: %s. Is it running, and is KAFKA_URL "
+			die("Kafka at %s cannot be reached within START_TIMEOUT_MS: %s. Is it "
+			    "running, and is KAFKA_URL "
 			    "right?",
 			    cfg->kafka_url, error);
 		usleep(RETRY_US);
 	}
 }
 
-static void check_counts(const struct config *cfg, const int32_t counts[EVENT_KINDS], int32_t recorded)
+static void check_counts(const struct config *cfg, const int32_t counts[EVENT_KINDS],
+			 int32_t recorded)
 {
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		if (counts[k] == 0)
-			die("the topic %s does not exist: run `tyrattribution migrate`", kafka_topic(cfg, (enum event_kind)k));
+			die("the topic %s does not exist: run `tyrattribution migrate`",
+			    kafka_topic(cfg, (enum event_kind)k));
 		if (counts[k] != recorded)
-			die("the topic %s has %d partitions, but %d are recorded in the database: a user's events would go "
+			die("the topic %s has %d partitions, but %d are recorded in the database: "
+			    "a user's events would go "
 			    "to another partition than before. Use a topic with %d partitions.",
 			    kafka_topic(cfg, (enum event_kind)k), counts[k], recorded, recorded);
 	}
@@ -138,13 +148,15 @@ void migrate_all(const struct config *cfg, struct metrics *metrics)
 	if (!read_deployment(pg, &deployment)) {
 		snprintf(text, sizeof(text), "%d", partitions_to_record(cfg));
 		const char *const params[] = {text};
-		must(pg, pg_run(pg, SQL_record_partitions, 1, params, NULL), "recording the partition count");
+		must(pg, pg_run(pg, SQL_record_partitions, 1, params, NULL),
+		     "recording the partition count");
 		ASSERT(read_deployment(pg, &deployment));
 	}
 	count_partitions(cfg, counts);
 	if (!kafka_create_topics(cfg, deployment.partitions, error))
 		die("the topics cannot be created: %s", error);
-	for (int tries = 0; tries < 50 && (counts[EVENT_CLICK] == 0 || counts[EVENT_CONVERSION] == 0); tries++) {
+	for (int tries = 0;
+	     tries < 50 && (counts[EVENT_CLICK] == 0 || counts[EVENT_CONVERSION] == 0); tries++) {
 		usleep(RETRY_US); /* metadata follows creation a little later */
 		count_partitions(cfg, counts);
 	}
@@ -163,7 +175,8 @@ static void record_window(const struct config *cfg, struct pg *pg)
 	const char *const params[] = {hours, from};
 	must(pg, pg_run(pg, SQL_record_window, 2, params, &r), "recording the lookback window");
 	if (PQntuples(r) == 1)
-		log_info("migrate", "lookback window recorded| hours=%s valid_from=\"%s\"", hours, PQgetvalue(r, 0, 0));
+		log_info("migrate", "lookback window recorded| hours=%s valid_from=\"%s\"", hours,
+			 PQgetvalue(r, 0, 0));
 	PQclear(r);
 }
 
@@ -174,11 +187,13 @@ void migrate_check(const struct config *cfg, struct metrics *metrics, struct dep
 	struct pg *pg = open_pg(cfg, metrics);
 	const int wanted = migrations[migrations_count - 1].version;
 	if (pg_run(pg, SQL_schema_version, 0, NULL, &r) != ERR_OK)
-		die("the database %s has no schema of ours: run `tyrattribution migrate`", cfg->db_name);
+		die("the database %s has no schema of ours: run `tyrattribution migrate`",
+		    cfg->db_name);
 	const int version = (int)pg_int(r, 0, 0);
 	PQclear(r);
 	if (version != wanted)
-		die("the database's schema has version %d, this program needs %d: run `tyrattribution migrate` of the "
+		die("the database's schema has version %d, this program needs %d: run "
+		    "`tyrattribution migrate` of the "
 		    "newer one",
 		    version, wanted);
 	if (!read_deployment(pg, out))

@@ -1,9 +1,10 @@
 /*
  * libpq without blocking calls: send, wait for the socket with a deadline, take the results.
  *
- * Runs on the thread that owns the connection. libpq's blocking calls would wait for ever on a server that is
- * stopped but whose kernel still acknowledges, so every wait here is poll(2) with the statement's deadline; a
- * connection whose deadline passed is closed, since what it would still answer can no longer be told apart.
+ * Runs on the thread that owns the connection. libpq's blocking calls would wait for ever on a
+ * server that is stopped but whose kernel still acknowledges, so every wait here is poll(2) with
+ * the statement's deadline; a connection whose deadline passed is closed, since what it would still
+ * answer can no longer be told apart.
  */
 #include "store/pg.h"
 
@@ -33,9 +34,9 @@ struct pg {
 	char *application_name;
 
 	/* owned by the thread that uses the connection */
-	PGconn *conn;             /* NULL while down */
+	PGconn *conn; /* NULL while down */
 	bool prepared[SQL_COUNT];
-	uint64_t retry_at_ns;     /* no new attempt before */
+	uint64_t retry_at_ns; /* no new attempt before */
 	uint64_t backoff_ms;
 	char error[256];
 	char sqlstate[6];
@@ -47,7 +48,8 @@ static void pg_drop(struct pg *pg)
 	pg->conn = NULL;
 }
 
-struct pg *pg_new(const struct config *cfg, struct metrics *metrics, const struct pg_options *options)
+struct pg *pg_new(const struct config *cfg, struct metrics *metrics,
+		  const struct pg_options *options)
 {
 	struct pg *pg = xcalloc(1, sizeof(*pg));
 	pg->cfg = cfg;
@@ -109,7 +111,8 @@ static bool flush(struct pg *pg, uint64_t deadline_ns)
 	}
 }
 
-/* The next result, NULL at the end of a statement's results or when the connection failed (*lost). */
+/* The next result, NULL at the end of a statement's results or when the connection failed (*lost).
+ */
 static PGresult *next_result(struct pg *pg, uint64_t deadline_ns, bool *lost)
 {
 	while (PQisBusy(pg->conn)) {
@@ -204,14 +207,16 @@ enum err pg_exec(struct pg *pg, const char *text)
 	const enum err e = take_results(pg, until, &r);
 	PQclear(r);
 	if (e == ERR_FAILED)
-		log_error("postgres", "statement refused| sqlstate=%s error=\"%s\"", pg->sqlstate, pg->error);
+		log_error("postgres", "statement refused| sqlstate=%s error=\"%s\"", pg->sqlstate,
+			  pg->error);
 	return e;
 }
 
 static enum err prepare(struct pg *pg, enum sql sql)
 {
 	const uint64_t until = deadline(pg);
-	if (PQsendPrepare(pg->conn, sql_name(sql), sql_text(sql), 0, NULL) != 1 || !flush(pg, until))
+	if (PQsendPrepare(pg->conn, sql_name(sql), sql_text(sql), 0, NULL) != 1 ||
+	    !flush(pg, until))
 		return send_failed(pg);
 	PGresult *r;
 	const enum err e = take_results(pg, until, &r);
@@ -220,8 +225,8 @@ static enum err prepare(struct pg *pg, enum sql sql)
 	return e;
 }
 
-enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params, const int *lengths,
-		       const int *formats, PGresult **result)
+enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
+		       const int *lengths, const int *formats, PGresult **result)
 {
 	ASSERT(n <= PG_PARAMS_MAX);
 	if (result != NULL)
@@ -232,14 +237,15 @@ enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *pa
 	PGresult *r = NULL;
 	if (e == ERR_OK) {
 		const uint64_t until = deadline(pg);
-		if (PQsendQueryPrepared(pg->conn, sql_name(sql), n, params, lengths, formats, 0) != 1 ||
+		if (PQsendQueryPrepared(pg->conn, sql_name(sql), n, params, lengths, formats, 0) !=
+			    1 ||
 		    !flush(pg, until))
 			return send_failed(pg);
 		e = take_results(pg, until, &r);
 	}
 	if (e == ERR_FAILED)
-		log_error("postgres", "statement refused| statement=%s sqlstate=%s error=\"%s\"", sql_name(sql),
-			  pg->sqlstate, pg->error);
+		log_error("postgres", "statement refused| statement=%s sqlstate=%s error=\"%s\"",
+			  sql_name(sql), pg->sqlstate, pg->error);
 	if (e == ERR_OK && result != NULL)
 		*result = r;
 	else
@@ -260,7 +266,8 @@ enum err pg_commit(struct pg *pg)
 
 void pg_rollback(struct pg *pg)
 {
-	if (pg->conn != NULL && PQtransactionStatus(pg->conn) != PQTRANS_IDLE && pg_exec(pg, "ROLLBACK") != ERR_OK)
+	if (pg->conn != NULL && PQtransactionStatus(pg->conn) != PQTRANS_IDLE &&
+	    pg_exec(pg, "ROLLBACK") != ERR_OK)
 		pg_drop(pg);
 }
 
@@ -289,7 +296,8 @@ static bool put_rows(struct pg *pg, const struct buf *rows, uint64_t until)
 		if (!put_copy(pg, rows->data + at, len, until))
 			return false;
 	}
-	return put_copy(pg, trailer, 2, until) && PQputCopyEnd(pg->conn, NULL) == 1 && flush(pg, until);
+	return put_copy(pg, trailer, 2, until) && PQputCopyEnd(pg->conn, NULL) == 1 &&
+	       flush(pg, until);
 }
 
 enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows)
@@ -309,8 +317,8 @@ enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows)
 		PQclear(r);
 	}
 	if (e == ERR_FAILED)
-		log_error("postgres", "copy refused| statement=%s sqlstate=%s error=\"%s\"", sql_name(sql),
-			  pg->sqlstate, pg->error);
+		log_error("postgres", "copy refused| statement=%s sqlstate=%s error=\"%s\"",
+			  sql_name(sql), pg->sqlstate, pg->error);
 	return e;
 }
 
@@ -319,12 +327,31 @@ static PGconn *start_connect(const struct pg *pg)
 {
 	char port[8];
 	snprintf(port, sizeof(port), "%d", (int)pg->cfg->db_port);
-	const char *const words[] = {"host", "port", "dbname", "user", "password", "sslmode", "application_name",
-				     "options", "tcp_user_timeout", "keepalives_idle", "keepalives_interval",
-				     "keepalives_count", NULL};
-	const char *const values[] = {pg->cfg->db_host, port, pg->cfg->db_name, pg->cfg->db_user,
-				      pg->cfg->db_password, pg->cfg->db_sslmode, pg->application_name,
-				      "-c TimeZone=UTC -c client_min_messages=warning", "10000", "10", "5", "3",
+	const char *const words[] = {"host",
+				     "port",
+				     "dbname",
+				     "user",
+				     "password",
+				     "sslmode",
+				     "application_name",
+				     "options",
+				     "tcp_user_timeout",
+				     "keepalives_idle",
+				     "keepalives_interval",
+				     "keepalives_count",
+				     NULL};
+	const char *const values[] = {pg->cfg->db_host,
+				      port,
+				      pg->cfg->db_name,
+				      pg->cfg->db_user,
+				      pg->cfg->db_password,
+				      pg->cfg->db_sslmode,
+				      pg->application_name,
+				      "-c TimeZone=UTC -c client_min_messages=warning",
+				      "10000",
+				      "10",
+				      "5",
+				      "3",
 				      NULL};
 	return PQconnectStartParams(words, values, 0);
 }
@@ -349,7 +376,8 @@ static enum err set_session(struct pg *pg)
 {
 	char text[160];
 	snprintf(text, sizeof(text), "SET lock_timeout = %lld; SET statement_timeout = %lld",
-		 (long long)pg->options.lock_timeout_ms, (long long)pg->options.statement_timeout_ms);
+		 (long long)pg->options.lock_timeout_ms,
+		 (long long)pg->options.statement_timeout_ms);
 	enum err e = pg_exec(pg, text);
 	if (e == ERR_OK && pg->options.session != SQL_NONE)
 		e = pg_exec(pg, sql_text(pg->options.session));
@@ -366,13 +394,14 @@ enum err pg_ready(struct pg *pg)
 	pg->conn = start_connect(pg);
 	if (finish_connect(pg) && set_session(pg) == ERR_OK) {
 		pg->backoff_ms = BACKOFF_MIN_MS;
-		log_info("postgres", "connected| role=%s host=%s", pg->options.role, pg->cfg->db_host);
+		log_info("postgres", "connected| role=%s host=%s", pg->options.role,
+			 pg->cfg->db_host);
 		return ERR_OK;
 	}
 	if (pg->conn != NULL)
 		note_error(pg, PQerrorMessage(pg->conn));
-	log_warn("postgres", "cannot connect, trying again| role=%s host=%s error=\"%s\"", pg->options.role,
-		 pg->cfg->db_host, pg->error);
+	log_warn("postgres", "cannot connect, trying again| role=%s host=%s error=\"%s\"",
+		 pg->options.role, pg->cfg->db_host, pg->error);
 	pg_drop(pg);
 	pg->retry_at_ns = clock_mono_ns() + pg->backoff_ms * NS_PER_MS;
 	pg->backoff_ms = pg->backoff_ms * 2 < BACKOFF_MAX_MS ? pg->backoff_ms * 2 : BACKOFF_MAX_MS;

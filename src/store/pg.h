@@ -1,11 +1,11 @@
 /*
  * A PostgreSQL connection that belongs to one thread: options, connecting, transactions.
  *
- * Overview: every statement is a file in schema/queries, embedded by the build (queries.h) and prepared on
- * first use (store/statement.h). Nothing blocks longer than the deadline in the options: a server that does
- * not answer by then counts as down, and the connection is dropped.
- * Usage: pg_new(), pg_ready() before work, pg_free(). Statements are run by the modules of src/store.
- * Threads: one thread at a time uses a connection.
+ * Overview: every statement is a file in schema/queries, embedded by the build (queries.h) and
+ * prepared on first use (store/statement.h). Nothing blocks longer than the deadline in the
+ * options: a server that does not answer by then counts as down, and the connection is dropped.
+ * Usage: pg_new(), pg_ready() before work, pg_free(). Statements are run by the modules of
+ * src/store. Threads: one thread at a time uses a connection.
  */
 #ifndef STORE_PG_H
 #define STORE_PG_H
@@ -17,22 +17,23 @@
 struct pg;
 
 struct pg_options {
-	const char *role;             /* "writer-0": part of application_name; borrowed for pg_new, copied */
-	enum sql session;             /* run after each connect; SQL_NONE: nothing */
-	uint64_t timeout_ms;          /* deadline of a statement */
+	const char *role;    /* "writer-0": part of application_name; borrowed for pg_new, copied */
+	enum sql session;    /* run after each connect; SQL_NONE: nothing */
+	uint64_t timeout_ms; /* deadline of a statement */
 	int64_t lock_timeout_ms;      /* 0: no limit */
 	int64_t statement_timeout_ms; /* 0: no limit */
 };
 
 /** @cfg and @metrics are borrowed. Does not connect yet. */
-struct pg *pg_new(const struct config *cfg, struct metrics *metrics, const struct pg_options *options) MUST_CHECK;
+struct pg *pg_new(const struct config *cfg, struct metrics *metrics,
+		  const struct pg_options *options) MUST_CHECK;
 
 /** Close and free; NULL is fine. */
 void pg_free(struct pg *pg);
 
 /**
- * Connect if there is no connection. After a failure the next attempts answer ERR_DOWN at once until a
- * back-off of 50 ms to 1 s has passed.
+ * Connect if there is no connection. After a failure the next attempts answer ERR_DOWN at once
+ * until a back-off of 50 ms to 1 s has passed.
  */
 enum err pg_ready(struct pg *pg) MUST_CHECK;
 

@@ -1,8 +1,9 @@
 /*
  * hiredis with deadlines and without reuse of a connection that failed.
  *
- * Runs on the thread that owns the connection. SIGPIPE is ignored process-wide, since hiredis writes without
- * MSG_NOSIGNAL. A new context is made for every connection: hiredis' reconnect keeps neither timeouts nor state.
+ * Runs on the thread that owns the connection. SIGPIPE is ignored process-wide, since hiredis
+ * writes without MSG_NOSIGNAL. A new context is made for every connection: hiredis' reconnect keeps
+ * neither timeouts nor state.
  */
 #include "store/redis.h"
 
@@ -26,7 +27,8 @@ struct redis {
 	uint64_t backoff_ms;
 };
 
-struct redis *redis_new(const struct config *cfg, struct metrics *metrics, const char *name, int64_t timeout_ms)
+struct redis *redis_new(const struct config *cfg, struct metrics *metrics, const char *name,
+			int64_t timeout_ms)
 {
 	struct redis *r = xcalloc(1, sizeof(*r));
 	r->cfg = cfg;
@@ -79,14 +81,17 @@ static bool greet_all(struct redis *r)
 
 static bool connect_now(struct redis *r)
 {
-	const struct timeval timeout = {.tv_sec = r->timeout_ms / 1000, .tv_usec = r->timeout_ms % 1000 * 1000};
+	const struct timeval timeout = {.tv_sec = r->timeout_ms / 1000,
+					.tv_usec = r->timeout_ms % 1000 * 1000};
 	const char *colon = strrchr(r->cfg->redis_url, ':');
 	char *host = xstrndup(r->cfg->redis_url, (size_t)(colon - r->cfg->redis_url));
 	r->context = redisConnectWithTimeout(host, (int)strtol(colon + 1, NULL, 10), timeout);
 	free(host);
-	if (r->context == NULL || r->context->err != 0 || redisSetTimeout(r->context, timeout) != REDIS_OK) {
-		log_warn("redis", "cannot connect, trying again| role=%s url=%s error=\"%s\"", r->name,
-			 r->cfg->redis_url, r->context != NULL ? r->context->errstr : "no memory");
+	if (r->context == NULL || r->context->err != 0 ||
+	    redisSetTimeout(r->context, timeout) != REDIS_OK) {
+		log_warn("redis", "cannot connect, trying again| role=%s url=%s error=\"%s\"",
+			 r->name, r->cfg->redis_url,
+			 r->context != NULL ? r->context->errstr : "no memory");
 		return false;
 	}
 	return greet_all(r);
@@ -113,7 +118,8 @@ enum err redis_ready(struct redis *r)
 void redis_append(struct redis *r, int argc, const char *const *argv, const size_t *lens)
 {
 	if (r->context != NULL)
-		(void)redisAppendCommandArgv(r->context, argc, (const char **)(uintptr_t)argv, lens);
+		(void)redisAppendCommandArgv(r->context, argc, (const char **)(uintptr_t)argv,
+					     lens);
 }
 
 enum err redis_reply(struct redis *r, redisReply **reply)
@@ -123,7 +129,8 @@ enum err redis_reply(struct redis *r, redisReply **reply)
 	if (r->context == NULL)
 		return ERR_DOWN;
 	if (redisGetReply(r->context, &got) != REDIS_OK) {
-		log_warn("redis", "connection lost| role=%s error=\"%s\"", r->name, r->context->errstr);
+		log_warn("redis", "connection lost| role=%s error=\"%s\"", r->name,
+			 r->context->errstr);
 		metrics_add(r->metrics, M_REDIS_ERRORS, 1);
 		redis_drop(r);
 		return ERR_DOWN;

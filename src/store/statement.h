@@ -1,10 +1,9 @@
 /*
  * Running the embedded statements on a connection: parameters as text, results as libpq's, COPY.
  *
- * Overview: a result is freed (PQclear) in the function that asked; it never leaves src/store, and neither does
- * this header, which is where libpq is included.
- * Usage: pg_run(pg, SQL_versions, 0, NULL, &result).
- * Threads: the one that uses the connection.
+ * Overview: a result is freed (PQclear) in the function that asked; it never leaves src/store, and
+ * neither does this header, which is where libpq is included. Usage: pg_run(pg, SQL_versions, 0,
+ * NULL, &result). Threads: the one that uses the connection.
  */
 #ifndef STORE_STATEMENT_H
 #define STORE_STATEMENT_H
@@ -17,17 +16,19 @@
 #define PG_PARAMS_MAX 12
 
 /**
- * Run a statement with @n text parameters. On ERR_OK the result is the caller's (PQclear); @result may be NULL.
- * ERR_DOWN: the connection is gone. ERR_RETRY: deadlock or serialization. ERR_TIMEOUT: lock or statement
- * timeout. ERR_FAILED: anything else, logged.
+ * Run a statement with @n text parameters. On ERR_OK the result is the caller's (PQclear); @result
+ * may be NULL. ERR_DOWN: the connection is gone. ERR_RETRY: deadlock or serialization. ERR_TIMEOUT:
+ * lock or statement timeout. ERR_FAILED: anything else, logged.
  */
-enum err pg_run(struct pg *pg, enum sql sql, int n, const char *const *params, PGresult **result) MUST_CHECK;
+enum err pg_run(struct pg *pg, enum sql sql, int n, const char *const *params,
+		PGresult **result) MUST_CHECK;
 
 /** As pg_run for one parameter that may be bytes: @formats[i] 1 means binary of @lengths[i]. */
-enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params, const int *lengths,
-		       const int *formats, PGresult **result) MUST_CHECK;
+enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
+		       const int *lengths, const int *formats, PGresult **result) MUST_CHECK;
 
-/** Run a COPY ... FROM STDIN (FORMAT binary) statement with @rows, whose header and trailer are added here. */
+/** Run a COPY ... FROM STDIN (FORMAT binary) statement with @rows, whose header and trailer are
+ * added here. */
 enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows) MUST_CHECK;
 
 /* Fields of binary COPY rows: the count of fields first, then each field. */
@@ -35,7 +36,7 @@ void pg_copy_row(struct buf *rows, int fields);
 void pg_copy_int4(struct buf *rows, int32_t v);
 void pg_copy_int8(struct buf *rows, int64_t v);
 void pg_copy_bytes(struct buf *rows, const void *data, size_t len); /* uuid (16 bytes), text */
-void pg_copy_time(struct buf *rows, int64_t ms);                    /* milliseconds since 1970 */
+void pg_copy_time(struct buf *rows, int64_t ms);		    /* milliseconds since 1970 */
 
 /** Integer at row, column of a text result. */
 int64_t pg_int(const PGresult *r, int row, int col);

@@ -2,8 +2,8 @@
  * Memory for many small things that die together.
  *
  * Usage: struct arena a = ARENA_INIT; p = arena_alloc(&a, n); arena_clear(&a); arena_release(&a).
- * Overview: blocks are chained and kept by arena_clear; allocations are aligned to 8 bytes and never move.
- * Threads: one thread at a time. Ownership: everything allocated belongs to the arena.
+ * Overview: blocks are chained and kept by arena_clear; allocations are aligned to 8 bytes and
+ * never move. Threads: one thread at a time. Ownership: everything allocated belongs to the arena.
  */
 #ifndef UTIL_ARENA_H
 #define UTIL_ARENA_H
@@ -17,7 +17,10 @@ struct arena {
 	struct arena_block *current;
 };
 
-#define ARENA_INIT {NULL, NULL}
+#define ARENA_INIT                                                                                 \
+	{                                                                                          \
+		NULL, NULL                                                                         \
+	}
 
 void *arena_alloc(struct arena *a, size_t size) MUST_CHECK;
 

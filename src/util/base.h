@@ -1,5 +1,6 @@
 /*
- * The few words every file of the program uses: assertions, allocation that cannot fail, error codes.
+ * The few words every file of the program uses: assertions, allocation that cannot fail, error
+ * codes.
  *
  * Overview: ASSERT() is for bugs and is always compiled in. die() is for a wrong environment at
  * start. `enum err` is for what may fail while running; ERR_LIST is the only list of such codes.
@@ -45,12 +46,14 @@ const char *err_text(enum err e);
 /** May the same call succeed later without a change? @thread any */
 bool err_is_retriable(enum err e);
 
-/** Print one sentence to standard error and exit with status 1. @thread main, before threads start */
+/** Print one sentence to standard error and exit with status 1. @thread main, before threads start
+ */
 NORETURN void die(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 NORETURN void assert_failed(const char *expr, const char *file, int line);
 
-/** malloc, calloc, realloc, strdup, strndup, asprintf that end the process when memory is gone. @thread any */
+/** malloc, calloc, realloc, strdup, strndup, asprintf that end the process when memory is gone.
+ * @thread any */
 void *xmalloc(size_t size) MUST_CHECK;
 void *xcalloc(size_t n, size_t size) MUST_CHECK;
 void *xrealloc(void *p, size_t size) MUST_CHECK;

@@ -19,7 +19,10 @@ struct buf {
 	size_t cap;
 };
 
-#define BUF_INIT {NULL, 0, 0}
+#define BUF_INIT                                                                                   \
+	{                                                                                          \
+		NULL, 0, 0                                                                         \
+	}
 
 /** Free the memory; the buf is empty and usable again. */
 void buf_release(struct buf *b);
@@ -36,7 +39,8 @@ void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_addv(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 
-/** Add @s as a JSON string with its quotes: escapes ", \ and control characters, leaves UTF-8 as it is. */
+/** Add @s as a JSON string with its quotes: escapes ", \ and control characters, leaves UTF-8 as it
+ * is. */
 void buf_add_json(struct buf *b, const char *s, size_t len);
 
 /** Take the string out ("" if nothing was added); the buf is empty afterwards. */

@@ -2,8 +2,8 @@
  * What time it is: the wall clock, which tests may shift, and the monotonic clock, for waiting.
  *
  * Overview: every decision about days goes through clock_wall_ms(). CLOCK_OFFSET_MS shifts it for
- * tests; clock_to_system_ms() undoes the shift for times handed to another server (Redis' EXPIREAT).
- * Threads: any, after clock_set_offset().
+ * tests; clock_to_system_ms() undoes the shift for times handed to another server (Redis'
+ * EXPIREAT). Threads: any, after clock_set_offset().
  */
 #ifndef UTIL_CLOCK_H
 #define UTIL_CLOCK_H

@@ -5,8 +5,8 @@
  *      actor:  complete         (g, WAITING) -> (g, FILLING), writes result, -> (g, DONE), wakes
  *      owner:  wait sees DONE   takes the result; deadline: (g, WAITING) -> (g, IDLE)
  *
- * Runs on the waiting thread and on the completing actor. If the deadline meets FILLING, the result is
- * a few instructions away and the owner waits for it.
+ * Runs on the waiting thread and on the completing actor. If the deadline meets FILLING, the result
+ * is a few instructions away and the owner waits for it.
  */
 #include "util/completion.h"
 
@@ -23,7 +23,7 @@ enum state { STATE_IDLE, STATE_WAITING, STATE_FILLING, STATE_DONE };
 
 struct completion {
 	_Atomic uint64_t word; /* generation << STATE_BITS | state */
-	void *result;          /* written in FILLING, read in DONE */
+	void *result;	       /* written in FILLING, read in DONE */
 	struct event_count ec;
 };
 
@@ -61,7 +61,8 @@ bool completion_wait(struct completion *c, uint64_t deadline_ns, void **result)
 		if (event_count_wait(&c->ec, seen, deadline_ns))
 			continue;
 		word = (word & ~STATE_MASK) | STATE_WAITING;
-		if (atomic_compare_exchange_strong(&c->word, &word, (word & ~STATE_MASK) | STATE_IDLE))
+		if (atomic_compare_exchange_strong(&c->word, &word,
+						   (word & ~STATE_MASK) | STATE_IDLE))
 			return false;
 		while ((atomic_load(&c->word) & STATE_MASK) != STATE_DONE)
 			sched_yield();
@@ -75,7 +76,8 @@ bool ticket_complete(struct ticket ticket, void *result)
 	if (c == NULL)
 		return false;
 	uint64_t word = ticket.generation << STATE_BITS | STATE_WAITING;
-	if (!atomic_compare_exchange_strong(&c->word, &word, ticket.generation << STATE_BITS | STATE_FILLING))
+	if (!atomic_compare_exchange_strong(&c->word, &word,
+					    ticket.generation << STATE_BITS | STATE_FILLING))
 		return false;
 	c->result = result;
 	atomic_store(&c->word, ticket.generation << STATE_BITS | STATE_DONE);

@@ -2,12 +2,12 @@
  * The options of the program, read once at start and constant from then on.
  *
  * Overview: config.def is the only list. It yields this struct, the parser, the environment names,
- * `--help`, the log line of the effective configuration and the README's table. The environment wins
- * over the file .env in the working directory; defaults go through the same parser as user input.
- * An option set to the empty string counts as not set.
- * Usage: struct config cfg; config_load(&cfg, ".env") ends the process with a sentence on a bad value.
- * Threads: loaded by main before threads start; read-only afterwards.
- * Ownership: strings belong to the config; config_release frees them.
+ * `--help`, the log line of the effective configuration and the README's table. The environment
+ * wins over the file .env in the working directory; defaults go through the same parser as user
+ * input. An option set to the empty string counts as not set. Usage: struct config cfg;
+ * config_load(&cfg, ".env") ends the process with a sentence on a bad value. Threads: loaded by
+ * main before threads start; read-only afterwards. Ownership: strings belong to the config;
+ * config_release frees them.
  */
 #ifndef UTIL_CONFIG_H
 #define UTIL_CONFIG_H
@@ -22,7 +22,8 @@
 #define CONFIG_FIELD_LISTEN(f) char *f;
 #define CONFIG_FIELD_INT(f) int64_t f;
 #define CONFIG_FIELD_BOOL(f) bool f;
-#define OPTION(name, alias, type, field, def, min, max, unit, flags, help) CONFIG_FIELD_##type(field)
+#define OPTION(name, alias, type, field, def, min, max, unit, flags, help)                         \
+	CONFIG_FIELD_##type(field)
 struct config {
 #include "util/config.def"
 };
@@ -42,7 +43,8 @@ void config_load(struct config *cfg, const char *env_file);
 
 void config_release(struct config *cfg);
 
-/** The table for --help: name, alias, default, unit, help. Markdown rows for the README if @markdown. */
+/** The table for --help: name, alias, default, unit, help. Markdown rows for the README if
+ * @markdown. */
 void config_help(struct buf *out, bool markdown);
 
 /** One line `NAME=value NAME=value ...` of the effective values, secrets as ***. */

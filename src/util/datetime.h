@@ -13,13 +13,13 @@
 
 #define MS_PER_DAY 86400000ll
 #define MS_PER_HOUR 3600000ll
-#define DATE_TEXT_LEN 10     /* YYYY-MM-DD */
-#define RFC3339_TEXT_LEN 24  /* YYYY-MM-DDTHH:MM:SS.mmmZ */
+#define DATE_TEXT_LEN 10    /* YYYY-MM-DD */
+#define RFC3339_TEXT_LEN 24 /* YYYY-MM-DDTHH:MM:SS.mmmZ */
 
 /**
  * Read an RFC 3339 time with an offset (Z or +hh:mm) of exactly @len characters; digits below the
- * millisecond are floored away. False for anything else: no offset, a day that does not exist, second 60,
- * a year outside 1 to 9999 before or after the offset is taken away.
+ * millisecond are floored away. False for anything else: no offset, a day that does not exist,
+ * second 60, a year outside 1 to 9999 before or after the offset is taken away.
  */
 bool datetime_parse(const char *text, size_t len, int64_t *out_ms) MUST_CHECK;
 

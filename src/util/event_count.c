@@ -1,8 +1,9 @@
 /*
  * The event count's system half: monotonic time, FUTEX_WAIT and FUTEX_WAKE for ck_ec.
  *
- * Runs on whichever thread waits or wakes. ck's inline assembly is invisible to the thread sanitizer, so
- * this file is built without it and tells it about the two edges by hand (see tsan_note in mailbox.c).
+ * Runs on whichever thread waits or wakes. ck's inline assembly is invisible to the thread
+ * sanitizer, so this file is built without it and tells it about the two edges by hand (see
+ * tsan_note in mailbox.c).
  */
 #include "util/event_count.h"
 
@@ -24,7 +25,8 @@ static void ec_wait32(const struct ck_ec_wait_state *state, const uint32_t *addr
 		      uint32_t expected, const struct timespec *deadline)
 {
 	(void)state;
-	/* FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC. Any return means: look again. */
+	/* FUTEX_WAIT_BITSET takes an absolute deadline on CLOCK_MONOTONIC. Any return means: look
+	 * again. */
 	(void)syscall(SYS_futex, address, FUTEX_WAIT_BITSET_PRIVATE, expected, deadline, NULL,
 		      FUTEX_BITSET_MATCH_ANY);
 }
@@ -45,7 +47,8 @@ static const struct ck_ec_ops ec_ops = {
 
 static const struct ck_ec_mode ec_mode = {.ops = &ec_ops, .single_producer = false};
 
-/* ck would wake up after 2, 16, 128, 1000 ms and look, even beyond the deadline: sleep until the deadline itself. */
+/* ck would wake up after 2, 16, 128, 1000 ms and look, even beyond the deadline: sleep until the
+ * deadline itself. */
 static int until_deadline(const struct ck_ec_wait_state *state, struct timespec *iteration_deadline)
 {
 	*iteration_deadline = *(const struct timespec *)state->data;
@@ -71,7 +74,8 @@ bool event_count_wait(struct event_count *ec, uint32_t value, uint64_t deadline_
 		.tv_sec = (time_t)(deadline_ns / NS_PER_S),
 		.tv_nsec = (long)(deadline_ns % NS_PER_S),
 	};
-	const bool changed = ck_ec32_wait_pred(&ec->ec, &ec_mode, value, until_deadline, &deadline, &deadline) == 0;
+	const bool changed = ck_ec32_wait_pred(&ec->ec, &ec_mode, value, until_deadline, &deadline,
+					       &deadline) == 0;
 	TSAN_ACQUIRE(ec);
 	return changed;
 }

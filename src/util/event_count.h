@@ -1,10 +1,11 @@
 /*
- * Something to sleep on until another thread has changed something: ck's 32-bit event count on futexes.
+ * Something to sleep on until another thread has changed something: ck's 32-bit event count on
+ * futexes.
  *
- * Usage, sleeper: v = event_count_value(&ec); look; nothing there? event_count_wait(&ec, v, deadline).
- * Usage, waker: change; event_count_wake(&ec). The value taken before looking closes the race.
- * Threads: any number of wakers and sleepers. A wake is a system call only when somebody sleeps.
- * Ownership: embedded by value; zeroed memory is a valid event count.
+ * Usage, sleeper: v = event_count_value(&ec); look; nothing there? event_count_wait(&ec, v,
+ * deadline). Usage, waker: change; event_count_wake(&ec). The value taken before looking closes the
+ * race. Threads: any number of wakers and sleepers. A wake is a system call only when somebody
+ * sleeps. Ownership: embedded by value; zeroed memory is a valid event count.
  */
 #ifndef UTIL_EVENT_COUNT_H
 #define UTIL_EVENT_COUNT_H

@@ -17,9 +17,9 @@
 #define JSON_ERROR_MAX 128
 
 /**
- * Parse @len bytes. NULL when they are not one JSON value; then @error holds a sentence part such as
- * "byte 17: a string is not valid UTF-8", bytes counted from 1. Refused as well: a byte order mark,
- * half a surrogate pair, and a number of more than 63 characters, which cJSON would cut.
+ * Parse @len bytes. NULL when they are not one JSON value; then @error holds a sentence part such
+ * as "byte 17: a string is not valid UTF-8", bytes counted from 1. Refused as well: a byte order
+ * mark, half a surrogate pair, and a number of more than 63 characters, which cJSON would cut.
  */
 cJSON *json_parse(const char *text, size_t len, char error[JSON_ERROR_MAX]) MUST_CHECK;
 

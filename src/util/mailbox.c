@@ -1,23 +1,26 @@
 /*
- * The mailbox: lanes of ck's single-producer rings, a bitmap of lanes that may hold something, a wake-up.
+ * The mailbox: lanes of ck's single-producer rings, a bitmap of lanes that may hold something, a
+ * wake-up.
  *
  * Runs on senders (push) and on the one receiver (pop, wait).
  *
- * Why not one MPSC ring: ck_ring_enqueue_mpsc makes later senders spin behind one that was preempted between
- * its two steps, and with more senders than cores that stalls for seconds. A lane has one producer.
+ * Why not one MPSC ring: ck_ring_enqueue_mpsc makes later senders spin behind one that was
+ * preempted between its two steps, and with more senders than cores that stalls for seconds. A lane
+ * has one producer.
  *
- * ready_note: the sender enqueues, then sets its lane's bit in `ready` with a sequentially consistent OR.
- * The receiver takes a whole word of `ready` with an exchange, then dequeues. If the receiver misses the
- * message, its exchange came before the OR, so the bit is seen at the next look. A bit may be set on an empty
- * lane, never clear on a filled one. Bits that were taken and not yet worked off live in `pending`.
+ * ready_note: the sender enqueues, then sets its lane's bit in `ready` with a sequentially
+ * consistent OR. The receiver takes a whole word of `ready` with an exchange, then dequeues. If the
+ * receiver misses the message, its exchange came before the OR, so the bit is seen at the next
+ * look. A bit may be set on an empty lane, never clear on a filled one. Bits that were taken and
+ * not yet worked off live in `pending`.
  *
- * wake_note: with an event count the receiver takes its value before looking, the sender raises it after the
- * OR. With an eventfd the receiver sets `sleeping`, fences, and looks again before it polls; the sender
- * exchanges `sleeping` after the OR and writes only if it was set. Both sides' operations are sequentially
- * consistent, so one of the two sees the other.
+ * wake_note: with an event count the receiver takes its value before looking, the sender raises it
+ * after the OR. With an eventfd the receiver sets `sleeping`, fences, and looks again before it
+ * polls; the sender exchanges `sleeping` after the OR and writes only if it was set. Both sides'
+ * operations are sequentially consistent, so one of the two sees the other.
  *
- * tsan_note: the thread sanitizer cannot see ck's inline assembly, so this file is built without it and
- * announces the one edge that matters, enqueue to dequeue, by hand.
+ * tsan_note: the thread sanitizer cannot see ck's inline assembly, so this file is built without it
+ * and announces the one edge that matters, enqueue to dequeue, by hand.
  */
 #include "util/mailbox.h"
 
@@ -136,7 +139,8 @@ static void wake_receiver(struct mailbox *mb)
 		event_count_wake(&mb->ec);
 		return;
 	}
-	if (atomic_load(&mb->sleeping) && atomic_exchange(&mb->sleeping, false)) { /* see wake_note */
+	if (atomic_load(&mb->sleeping) &&
+	    atomic_exchange(&mb->sleeping, false)) { /* see wake_note */
 		const uint64_t one = 1;
 		/* Fails only when the counter is full, which wakes the receiver as well. */
 		if (write(mb->fd, &one, sizeof(one)) < 0)
@@ -158,7 +162,8 @@ enum mailbox_result mailbox_push(struct lane *lane, void **msg)
 	*msg = NULL;
 	atomic_store_explicit(&lane->pushed, lane->pushed + 1, memory_order_relaxed);
 	/* seq_cst: see ready_note */
-	atomic_fetch_or(&mb->ready[lane->index / LANES_PER_WORD], 1ull << (lane->index % LANES_PER_WORD));
+	atomic_fetch_or(&mb->ready[lane->index / LANES_PER_WORD],
+			1ull << (lane->index % LANES_PER_WORD));
 	wake_receiver(mb);
 	return MAILBOX_OK;
 }
@@ -174,7 +179,8 @@ bool mailbox_is_closed(const struct mailbox *mb)
 	return atomic_load(&mb->closed);
 }
 
-/* Take one message from a lane of word @w, starting at bit @from; NULL when no lane there holds any. */
+/* Take one message from a lane of word @w, starting at bit @from; NULL when no lane there holds
+ * any. */
 static void *pop_from_word(struct mailbox *mb, unsigned w, unsigned from)
 {
 	if (atomic_load_explicit(&mb->ready[w], memory_order_relaxed) != 0)

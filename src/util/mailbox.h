@@ -1,16 +1,17 @@
 /*
- * An actor's mailbox: many senders, one receiver, bounded, made of one single-producer ring per sender.
+ * An actor's mailbox: many senders, one receiver, bounded, made of one single-producer ring per
+ * sender.
  *
  *      sender A -- lane (ck_ring SPSC) --+
  *      sender B -- lane (ck_ring SPSC) --+--> bitmap of non-empty lanes --> receiver, round-robin
  *      sender C -- lane (ck_ring SPSC) --+        wake: event count, or an eventfd
  *
- * Overview: order is promised per lane only. A full lane answers MAILBOX_FULL at once; nothing is dropped.
- * An actor that also waits for a client library asks for an eventfd, which that library may write to.
- * Usage, sender: lane = mailbox_lane_open(mb, 8); mailbox_push(lane, &msg). Receiver: see actors/actor.c.
- * Threads: a lane is used by one thread at a time; pop, wait and drain only by the receiver.
- * Ownership: messages are plain pointers; a successful push moves the message and sets it to NULL.
- * The mailbox owns its lanes; mailbox_free asserts that they are empty.
+ * Overview: order is promised per lane only. A full lane answers MAILBOX_FULL at once; nothing is
+ * dropped. An actor that also waits for a client library asks for an eventfd, which that library
+ * may write to. Usage, sender: lane = mailbox_lane_open(mb, 8); mailbox_push(lane, &msg). Receiver:
+ * see actors/actor.c. Threads: a lane is used by one thread at a time; pop, wait and drain only by
+ * the receiver. Ownership: messages are plain pointers; a successful push moves the message and
+ * sets it to NULL. The mailbox owns its lanes; mailbox_free asserts that they are empty.
  */
 #ifndef UTIL_MAILBOX_H
 #define UTIL_MAILBOX_H
@@ -26,7 +27,8 @@ enum mailbox_result {
 	MAILBOX_CLOSED,
 };
 
-/** @name is borrowed for ever. At most @lanes_max senders. @with_fd: wake by an eventfd. @thread main */
+/** @name is borrowed for ever. At most @lanes_max senders. @with_fd: wake by an eventfd. @thread
+ * main */
 struct mailbox *mailbox_new(const char *name, unsigned lanes_max, bool with_fd) MUST_CHECK;
 
 /** Free a mailbox whose senders and receiver have ended. NULL is fine. @thread main */
@@ -55,16 +57,18 @@ void *mailbox_pop(struct mailbox *mb);
 /** To be taken before popping and given to mailbox_wait afterwards. @thread receiver */
 uint32_t mailbox_ticket(struct mailbox *mb);
 
-/** Sleep until something was pushed after @ticket, the eventfd was written, or @timeout_ns passed. @thread receiver */
+/** Sleep until something was pushed after @ticket, the eventfd was written, or @timeout_ns passed.
+ * @thread receiver */
 void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns);
 
-/** The eventfd, to be given to a client library that wakes the receiver; -1 without one. @thread receiver */
+/** The eventfd, to be given to a client library that wakes the receiver; -1 without one. @thread
+ * receiver */
 int mailbox_fd(const struct mailbox *mb);
 
 const char *mailbox_name(const struct mailbox *mb);
 
 struct mailbox_stats {
-	uint64_t depth;    /* messages inside */
+	uint64_t depth;	   /* messages inside */
 	uint64_t capacity; /* sum over the lanes */
 	uint64_t pushed;   /* since start */
 	uint64_t rejected; /* pushes answered FULL */

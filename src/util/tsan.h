@@ -1,8 +1,8 @@
 /*
  * Tells the thread sanitizer about happens-before edges that it cannot see by itself.
  *
- * Overview: only files built with -DTYR_TSAN (and without -fsanitize=thread) emit the calls; they are
- * the ones that include ck's inline assembly. Everywhere else the macros are empty.
+ * Overview: only files built with -DTYR_TSAN (and without -fsanitize=thread) emit the calls; they
+ * are the ones that include ck's inline assembly. Everywhere else the macros are empty.
  */
 #ifndef UTIL_TSAN_H
 #define UTIL_TSAN_H

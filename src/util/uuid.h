@@ -36,7 +36,8 @@ static inline bool uuid_is_equal(const struct uuid *a, const struct uuid *b)
 /** A good 64-bit hash for tables in memory; mixes all bytes. */
 uint64_t uuid_hash(const struct uuid *u);
 
-/** A new version 7 UUID for wall time @now_ms (milliseconds since 1970); randomness from getrandom(2). */
+/** A new version 7 UUID for wall time @now_ms (milliseconds since 1970); randomness from
+ * getrandom(2). */
 void uuid_v7(int64_t now_ms, struct uuid *out);
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * A set of UUIDs in memory that only grows: open addressing, linear probing, half full at most.
  *
- * Usage: struct uuid_set s = UUID_SET_INIT; uuid_set_add(&s, &id); uuid_set_has(&s, &id); uuid_set_release(&s).
- * Threads: one thread at a time. The nil UUID marks a free slot and cannot be a member.
+ * Usage: struct uuid_set s = UUID_SET_INIT; uuid_set_add(&s, &id); uuid_set_has(&s, &id);
+ * uuid_set_release(&s). Threads: one thread at a time. The nil UUID marks a free slot and cannot be
+ * a member.
  */
 #ifndef UTIL_UUID_SET_H
 #define UTIL_UUID_SET_H
@@ -15,7 +16,10 @@ struct uuid_set {
 	size_t count;
 };
 
-#define UUID_SET_INIT {NULL, 0, 0}
+#define UUID_SET_INIT                                                                              \
+	{                                                                                          \
+		NULL, 0, 0                                                                         \
+	}
 
 /** True if @id was not a member before; false for members and the nil UUID. */
 bool uuid_set_add(struct uuid_set *s, const struct uuid *id);

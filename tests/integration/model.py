@@ -350,6 +350,13 @@ def periods_of_recount(db, campaign, group_by="daily"):
     return dict(sums)
 
 
+def day_shares(db):
+    """{(campaign, day): Totals}: what the shards' shares add up to."""
+    return {(str(campaign), day): Totals(*map(int, totals)) for campaign, day, *totals in db.execute(
+        "SELECT campaign_id, day, sum(clicks), sum(conversions), sum(value_minor), sum(unattributed), "
+        "sum(unattributed_value_minor) FROM day_shares GROUP BY campaign_id, day")}
+
+
 def journals(db):
     return {(str(campaign), day): Totals(*map(int, totals)) for campaign, day, *totals in db.execute(
         "SELECT campaign_id, day, clicks, conversions, value_minor, unattributed, unattributed_value_minor "
@@ -377,16 +384,16 @@ def journals_follow(db):
     return True
 
 
-def assert_attribution(db, model):
+def assert_attribution(db, reference):
     """Every stored event is the model's, and every conversion has the model's click."""
     clicks = {str(i) + rfc3339(ms) for i, ms in db.execute(
         "SELECT click_id, (extract(epoch FROM click_date) * 1000)::bigint FROM click_events")}
-    assert clicks == {c.id + rfc3339(c.ms) for c in model.clicks}
+    assert clicks == {c.id + rfc3339(c.ms) for c in reference.clicks}
     stored = {(str(i), ms): (click and str(click), click_ms) for i, ms, click, click_ms in db.execute(
         "SELECT conversion_id, (extract(epoch FROM conversion_date) * 1000)::bigint, click_id, "
         "(extract(epoch FROM click_date) * 1000)::bigint FROM conversion_events")}
     expected = {(i, ms): (click.id, click.ms) if click else (None, None)
-                for (_, i, ms), click in model.last_click.items()}
+                for (_, i, ms), click in reference.last_click.items()}
     wrong = {key: (stored.get(key), expected.get(key)) for key in stored.keys() | expected.keys()
              if stored.get(key) != expected.get(key)}
     assert not wrong, f"{len(wrong)} conversions wrong (stored, expected), first {list(wrong.items())[:3]}"

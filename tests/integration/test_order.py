@@ -102,8 +102,8 @@ def send(world, events, rng, in_spurts):
     assert producer.flush(60) == 0 and not failed, failed[:3]
 
 
-def book(services, directory, workload, order, batching, seed, before_start):
-    """One order in a world of its own; the rows that came of it."""
+def book(services, directory, workload, order, batching, seed, before_start, reference):
+    """One order in a world of its own; the rows that came of it, compared with the model if there is one."""
     rng = random.Random(seed)
     first, last = model.day_of(workload.first_ms), model.day_of(workload.last_ms)
     events = order(rng, workload.with_repeats(0.02))
@@ -124,25 +124,17 @@ def book(services, directory, workload, order, batching, seed, before_start):
         stored = world.sql("SELECT sum(stored[1] + stored[2]), sum(duplicate[1] + duplicate[2]), "
                            "sum(dead_lettered[1] + dead_lettered[2]) FROM partition_fences")[0]
         assert stored == (len(workload.events), len(events) - len(workload.events), 0)
-        return rows, (model.recount(db), attribution(db), days_of_shares(db))
-
-
-def attribution(db):
-    return {(str(i), ms): (click and str(click), click_ms) for i, ms, click, click_ms in db.execute(
-        "SELECT conversion_id, (extract(epoch FROM conversion_date) * 1000)::bigint, click_id, "
-        "(extract(epoch FROM click_date) * 1000)::bigint FROM conversion_events")}
-
-
-def days_of_shares(db):
-    return {(str(campaign), day): model.Totals(*map(int, totals)) for campaign, day, *totals in db.execute(
-        "SELECT campaign_id, day, sum(clicks), sum(conversions), sum(value_minor), sum(unattributed), "
-        "sum(unattributed_value_minor) FROM day_shares GROUP BY campaign_id, day")}
+        if reference:
+            model.assert_attribution(db, reference)
+            assert model.recount(db) == reference.days
+            assert model.day_shares(db) == reference.days
+        return rows
 
 
 def test_every_order_and_batching_gives_the_same_rows(services, tmp_path):
     rng = model.seeded_random()
     last_ms = model.ms_of_day(model.today_utc()) - 1        # all days can be journaled
-    workload = model.Workload(rng, EVENTS, last_ms - 9 * model.MS_PER_DAY, last_ms)
+    workload = model.Workload(rng, EVENTS, last_ms - 9 * model.MS_PER_DAY, last_ms, users=EVENTS // 60)
     reference = model.Model(workload.events)
     assert_workload_is_rich(reference)
 
@@ -154,11 +146,10 @@ def test_every_order_and_batching_gives_the_same_rows(services, tmp_path):
         before_start = number % 3 != 1
         what = f"order {number}: {order.__name__}, {batching}, sent {'before' if before_start else 'after'} the start"
         with model.measured(what):
-            rows, summary = book(services, tmp_path / str(number), workload, order, batching, rng.randrange(1 << 32),
-                                 before_start)
+            rows = book(services, tmp_path / str(number), workload, order, batching, rng.randrange(1 << 32),
+                        before_start, reference if number == 0 else None)
         if first is None:
             first = rows
-            check_model(summary, reference)
             assert all(rows[table] for table in model.COMPARED_TABLES), "an empty table proves nothing"
         else:
             model.assert_same_dumps(first, rows, what)
@@ -169,18 +160,7 @@ def assert_workload_is_rich(reference):
     earned = {v: c for v in reference.conversions if (c := reference.last_click[v.identity])}
     delays = {v.ms - c.ms for v, c in earned.items()}
     assert {0, model.WINDOW_MS} <= delays, "no conversion stands on a window's end"
-    assert 0 < len(earned) < len(reference.conversions)
+    assert len(reference.conversions) * 0.2 < len(earned) < len(reference.conversions) * 0.9
     ties = {(c.user, c.campaign, c.source, c.ms) for c in reference.clicks}
     assert len(ties) < len(reference.clicks), "no two clicks of a user at the same time"
     assert len({c.id for c in reference.clicks}) < len(reference.clicks), "no id at two times"
-
-
-def check_model(summary, reference):
-    counted, attributed, shares = summary
-    expected = {(i, ms): (click.id, click.ms) if click else (None, None)
-                for (_, i, ms), click in reference.last_click.items()}
-    wrong = {key: (attributed.get(key), expected.get(key)) for key in attributed.keys() | expected.keys()
-             if attributed.get(key) != expected.get(key)}
-    assert not wrong, f"{len(wrong)} conversions wrong (stored, expected), first {list(wrong.items())[:3]}"
-    assert counted == dict(reference.days)
-    assert shares == dict(reference.days)

@@ -157,10 +157,11 @@ static void test_offsets_against_timegm(void **state)
 		char text[64];
 		int64_t ms;
 
-		const int len = snprintf(
-			text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d%c%02d:%02d",
-			tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-			tm.tm_sec, offset < 0 ? '-' : '+', abs(offset) / 60, abs(offset) % 60);
+		const int len =
+			snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d%c%02d:%02d",
+				 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+				 tm.tm_min, tm.tm_sec, offset < 0 ? '-' : '+', abs(offset) / 60,
+				 abs(offset) % 60);
 		assert_true(datetime_parse(text, (size_t)len, &ms));
 		assert_int_equal(ms, (timegm(&tm) - offset * 60) * 1000);
 	}

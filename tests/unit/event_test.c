@@ -18,8 +18,8 @@
 #define CONVERSION "{" CAMPAIGN "," USER "," CONVERSION_DATE "," SOURCE "," TYPE
 
 /* Reads @text; the event's strings die with the tree, so it is written to @out before. */
-static bool read_text(enum event_kind kind, const char *text, int64_t now_ms, struct event_error *error,
-		      struct buf *out)
+static bool read_text(enum event_kind kind, const char *text, int64_t now_ms,
+		      struct event_error *error, struct buf *out)
 {
 	char why[JSON_ERROR_MAX];
 	struct event event;
@@ -53,17 +53,20 @@ static void test_click_is_written_canonically(void **state)
 {
 	(void)state;
 	assert_written(EVENT_CLICK, CLICK ",\"click_id\":" ID ",\"type\":5,\"event\":\"click\"}",
-		       "{\"click_id\":" ID ",\"campaign_id\":\"018f0000-0000-7000-8000-00000000000b\"," USER
+		       "{\"click_id\":" ID
+		       ",\"campaign_id\":\"018f0000-0000-7000-8000-00000000000b\"," USER
 		       ",\"click_date\":\"2026-01-02T03:04:05.678Z\"," SOURCE "}");
 }
 
 static void test_conversion_is_written_canonically(void **state)
 {
 	(void)state;
-	assert_written(EVENT_CONVERSION, CONVERSION ",\"conversion_id\":" ID ",\"value\":\"12.305\"}",
+	assert_written(EVENT_CONVERSION,
+		       CONVERSION ",\"conversion_id\":" ID ",\"value\":\"12.305\"}",
 		       "{\"conversion_id\":" ID "," USER
 		       ",\"campaign_id\":\"018f0000-0000-7000-8000-00000000000b\","
-		       "\"conversion_date\":\"2026-01-02T03:04:05.000Z\",\"value\":12.31," TYPE "," SOURCE "}");
+		       "\"conversion_date\":\"2026-01-02T03:04:05.000Z\",\"value\":12.31," TYPE
+		       "," SOURCE "}");
 }
 
 static void test_what_was_written_reads_back(void **state)
@@ -71,7 +74,8 @@ static void test_what_was_written_reads_back(void **state)
 	(void)state;
 	struct event_error error;
 	struct buf first = BUF_INIT, second = BUF_INIT;
-	assert_true(read_text(EVENT_CONVERSION, CONVERSION ",\"value\":0.1}", NOW_MS, &error, &first));
+	assert_true(
+		read_text(EVENT_CONVERSION, CONVERSION ",\"value\":0.1}", NOW_MS, &error, &first));
 	assert_true(read_text(EVENT_CONVERSION, first.data, -1, &error, &second));
 	assert_string_equal(first.data, second.data);
 	buf_release(&first);
@@ -81,7 +85,8 @@ static void test_what_was_written_reads_back(void **state)
 static void test_id_may_be_left_out_at_the_edge_only(void **state)
 {
 	(void)state;
-	static const char *const left_out[] = {CLICK "}", CLICK ",\"click_id\":null}", CLICK ",\"click_id\":\"\"}"};
+	static const char *const left_out[] = {CLICK "}", CLICK ",\"click_id\":null}",
+					       CLICK ",\"click_id\":\"\"}"};
 	for (size_t i = 0; i < ARRAY_LEN(left_out); i++) {
 		struct event_error error;
 		assert_true(read_text(EVENT_CLICK, left_out[i], NOW_MS, &error, NULL));
@@ -93,9 +98,11 @@ static void test_id_may_be_left_out_at_the_edge_only(void **state)
 static void test_value(void **state)
 {
 	(void)state;
-	static const char *const good[] = {"null", "0", "\"0\"", "10000000000000", "\"10000000000000.00\"", "1e2"};
-	static const char *const bad[] = {"-1", "\"-0.01\"", "10000000000000.01", "\"\"", "\"1,5\"",
-					  "\" 1\"", "true", "{}", "1e300"};
+	static const char *const good[] = {
+		"null", "0", "\"0\"", "10000000000000", "\"10000000000000.00\"", "1e2"};
+	static const char *const bad[] = {"-1",	  "\"-0.01\"", "10000000000000.01",
+					  "\"\"", "\"1,5\"",   "\" 1\"",
+					  "true", "{}",	       "1e300"};
 	struct event_error error;
 	char text[512];
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
@@ -116,13 +123,15 @@ static void test_errors_name_the_field(void **state)
 	assert_refused(EVENT_CLICK, "{" CAMPAIGN "}", "user_id");
 	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "}", "click_date");
 	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE "}", "source");
-	assert_refused(EVENT_CONVERSION, "{" CAMPAIGN "," USER "," CONVERSION_DATE "," SOURCE "}", "type");
+	assert_refused(EVENT_CONVERSION, "{" CAMPAIGN "," USER "," CONVERSION_DATE "," SOURCE "}",
+		       "type");
 	assert_refused(EVENT_CLICK, CLICK ",\"click_id\":5}", "click_id");
 	assert_refused(EVENT_CLICK, CLICK ",\"click_id\":\"x\"}", "click_id");
 	assert_refused(EVENT_CLICK, CLICK "," SOURCE "}", "source");
 	assert_refused(EVENT_CLICK, CLICK ",\"source\":null}", "source");
 	assert_refused(EVENT_CONVERSION, CONVERSION ",\"value\":1,\"value\":1}", "value");
-	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER ",\"click_date\":\"2026-01-02T03:04:05\"," SOURCE "}",
+	assert_refused(EVENT_CLICK,
+		       "{" CAMPAIGN "," USER ",\"click_date\":\"2026-01-02T03:04:05\"," SOURCE "}",
 		       "click_date");
 }
 
@@ -141,7 +150,8 @@ static void test_source_is_counted_in_characters(void **state)
 	buf_adds(&text, "x\"}");
 	assert_refused(EVENT_CLICK, text.data, "source");
 	buf_release(&text);
-	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE ",\"source\":\"\"}", "source");
+	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE ",\"source\":\"\"}",
+		       "source");
 }
 
 static void test_time_limits(void **state)

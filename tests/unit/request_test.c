@@ -1,6 +1,6 @@
 /*
- * The pure parts of request handling: framing, query strings, elements of a body, gzip, the wishes of
- * statistics and journals.
+ * The pure parts of request handling: framing, query strings, elements of a body, gzip, the wishes
+ * of statistics and journals.
  */
 #include "test.h"
 
@@ -24,7 +24,8 @@ static int frame(struct framing *out, const char *version, const char *const fie
 	struct mg_request_info info = {.http_version = version, .num_headers = n};
 	struct framing_error error;
 	for (int i = 0; i < n; i++)
-		info.http_headers[i] = (struct mg_header){.name = fields[i][0], .value = fields[i][1]};
+		info.http_headers[i] =
+			(struct mg_header){.name = fields[i][0], .value = fields[i][1]};
 	return framing_read(&info, out, &error) ? 0 : error.status;
 }
 
@@ -46,8 +47,11 @@ static void test_ambiguous_bodies_are_refused(void **state)
 	assert_int_equal(FRAME(&f, {"Content-Length", "1000000000000000000"}), 400);
 	assert_int_equal(FRAME(&f, {"Transfer-Encoding", "gzip, chunked"}), 400);
 	assert_int_equal(FRAME(&f, {"Transfer-Encoding", "identity"}), 400);
-	assert_int_equal(FRAME(&f, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}), 400);
-	assert_int_equal(frame(&f, "1.0", (const char *const[][2]){{"Transfer-Encoding", "chunked"}}, 1), 400);
+	assert_int_equal(
+		FRAME(&f, {"Transfer-Encoding", "chunked"}, {"Transfer-Encoding", "chunked"}), 400);
+	assert_int_equal(frame(&f, "1.0",
+			       (const char *const[][2]){{"Transfer-Encoding", "chunked"}}, 1),
+			 400);
 	assert_int_equal(FRAME(&f, {"Expect", "x"}), 417);
 }
 
@@ -79,7 +83,8 @@ static void test_keep_alive(void **state)
 	assert_false(f.keep_alive);
 	assert_int_equal(FRAME(&f, {"Connection", "keep-alive, close"}), 0);
 	assert_false(f.keep_alive);
-	assert_int_equal(FRAME(&f, {"Connection", "keep-alive, upgrade"}, {"Upgrade", "websocket"}), 0);
+	assert_int_equal(FRAME(&f, {"Connection", "keep-alive, upgrade"}, {"Upgrade", "websocket"}),
+			 0);
 	assert_false(f.keep_alive);
 	assert_int_equal(frame(&f, "1.0", (const char *const[][2]){{"Host", "x"}}, 1), 0);
 	assert_false(f.keep_alive);
@@ -136,7 +141,8 @@ static void test_elements_of_arrays(void **state)
 	assert_false(elements_next(&e));
 	assert_null(e.error);
 
-	static const char *const broken[] = {"[", "[1", "[1,", "[,", "[1,]", "[1}", "[1] x", "[\"a]", "[\"\\"};
+	static const char *const broken[] = {"[",   "[1",    "[1,",   "[,",   "[1,]",
+					     "[1}", "[1] x", "[\"a]", "[\"\\"};
 	for (size_t i = 0; i < ARRAY_LEN(broken); i++) {
 		struct elements b = elements_of_array(broken[i], strlen(broken[i]));
 		while (elements_next(&b))
@@ -164,7 +170,8 @@ static void test_elements_of_lines(void **state)
 static size_t pack(const char *text, size_t len, char *out, size_t room)
 {
 	z_stream z = {0};
-	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY),
+			 Z_OK);
 	z.next_in = (z_const Bytef *)(uintptr_t)text;
 	z.avail_in = (uInt)len;
 	z.next_out = (Bytef *)out;
@@ -201,7 +208,8 @@ static void test_statistics_wish(void **state)
 	struct wish_error error;
 	assert_true(statistics_wish_read(CAMPAIGN, TODAY, &wish, &error));
 	assert_true(wish.to == TODAY && wish.from == TODAY - 29 && wish.group_by == GROUP_DAILY);
-	assert_true(statistics_wish_read(CAMPAIGN "&to=1970-03-01&group_by=monthly", TODAY, &wish, &error));
+	assert_true(statistics_wish_read(CAMPAIGN "&to=1970-03-01&group_by=monthly", TODAY, &wish,
+					 &error));
 	assert_int_equal(wish.to, 59);
 	assert_int_equal(wish.from, month_add(59, -11));
 	static const char *const bad[][2] = {
@@ -264,7 +272,11 @@ static void test_rates(void **state)
 	static const struct {
 		double rate;
 		const char *text;
-	} rows[] = {{0, "0"}, {100, "100"}, {12.5, "12.5"}, {0.1, "0.1"}, {100.0 / 3, "33.333333333333336"}};
+	} rows[] = {{0, "0"},
+		    {100, "100"},
+		    {12.5, "12.5"},
+		    {0.1, "0.1"},
+		    {100.0 / 3, "33.333333333333336"}};
 	char text[RATE_TEXT_MAX];
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		rate_format(rows[i].rate, text);
