@@ -38,6 +38,13 @@
 #define ENV_FILE ".env"
 #define SPARE_LANES 8
 
+/* Ends the process if stopping takes too long. */
+struct watchdog {
+	pthread_t thread;
+	sigset_t signals;
+	int64_t timeout_ms;
+};
+
 struct program {
 	struct config cfg;
 	struct metrics_set *metrics;
@@ -61,6 +68,7 @@ struct program {
 	struct journal *journal;
 	struct query **queries;
 	struct server *server;
+	struct watchdog dog;
 };
 
 static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned lanes,
@@ -184,23 +192,23 @@ static void block_signals(sigset_t *set)
 	signal(SIGPIPE, SIG_IGN); /* hiredis writes without MSG_NOSIGNAL */
 }
 
-struct watchdog {
-	pthread_t thread;
-	sigset_t signals;
-	int64_t timeout_ms;
-};
-
 static void *watch(void *arg)
 {
 	const struct watchdog *dog = arg;
-	const struct timespec timeout = {.tv_sec = dog->timeout_ms / 1000,
-					 .tv_nsec = dog->timeout_ms % 1000 * (long)NS_PER_MS};
+	const uint64_t until = clock_mono_ns() + (uint64_t)dog->timeout_ms * NS_PER_MS;
 	log_set_thread_name("watchdog");
-	if (sigtimedwait(&dog->signals, NULL, &timeout) > 0)
-		log_warn("main", "second signal, exiting at once");
-	else
-		log_error("main", "the stop took longer than SHUTDOWN_TIMEOUT_MS, exiting without "
-				  "finishing it");
+	for (uint64_t now = clock_mono_ns(); now < until; now = clock_mono_ns()) {
+		const struct timespec left = {
+			.tv_sec = (time_t)((until - now) / NS_PER_S),
+			.tv_nsec = (long)((until - now) % NS_PER_S),
+		};
+		if (sigtimedwait(&dog->signals, NULL, &left) > 0) {
+			log_warn("main", "second signal, exiting at once");
+			_exit(1);
+		}
+	}
+	log_error("main",
+		  "the stop took longer than SHUTDOWN_TIMEOUT_MS, exiting without finishing it");
 	_exit(1);
 }
 
@@ -235,10 +243,9 @@ static void prepare(struct program *p)
 
 static int serve(struct program *p)
 {
-	struct watchdog dog;
-	block_signals(&dog.signals);
+	block_signals(&p->dog.signals);
 	prepare(p);
-	dog.timeout_ms = p->cfg.shutdown_timeout_ms;
+	p->dog.timeout_ms = p->cfg.shutdown_timeout_ms;
 	log_config(&p->cfg);
 	migrate_check(&p->cfg, metrics_block_new(p->metrics), &p->deployment);
 	for (int k = 0; k < EVENT_KINDS; k++) {
@@ -251,7 +258,7 @@ static int serve(struct program *p)
 	start_actors(p);
 	start_server(p);
 	log_info("main", "serving| http=%s admin=%s", p->cfg.http_listen, p->cfg.admin_listen);
-	wait_for_stop(&dog);
+	wait_for_stop(&p->dog);
 	stop_all(p);
 	free_all(p);
 	log_info("main", "stopped");

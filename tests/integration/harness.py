@@ -379,12 +379,12 @@ class Server:
         return self.session().get(self.url + path, params=params, timeout=30 * SLOW)
 
     def post(self, path, body=None, **kwargs):
-        """POST JSON (a text or bytes are sent as they are); the response."""
-        if isinstance(body, (bytes, str)):
+        """POST JSON (a text, bytes or an iterator of bytes, for chunks, are sent as they are); the response."""
+        if isinstance(body, (dict, list, int)):
+            kwargs["json"] = body
+        elif body is not None:
             kwargs["data"] = body.encode() if isinstance(body, str) else body
             kwargs.setdefault("headers", {}).setdefault("Content-Type", "application/json")
-        elif body is not None:
-            kwargs["json"] = body
         return self.session().post(self.url + path, timeout=60 * SLOW, **kwargs)
 
     def click(self, **fields):
