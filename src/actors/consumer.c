@@ -171,6 +171,9 @@ static bool claim_wanted(struct consumer *c)
 		part->ours = part->claim_pending = true;
 		part->revoke_pending = false;
 		memcpy(part->position, part->claim.next_offset, sizeof(part->position));
+		for (int k = 0; k < EVENT_KINDS; k++)
+			atomic_store_explicit(&c->gauges[k][p].next_offset, part->position[k],
+					      memory_order_relaxed);
 		log_info("consumer",
 			 "partition claimed| partition=%d epoch=%" PRId64 " clicks_from=%" PRId64
 			 " conversions_from=%" PRId64,
@@ -279,16 +282,13 @@ static void measure_lag(struct consumer *c)
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		for (int32_t p = 0; p < c->partitions; p++) {
 			struct partition_gauge *g = &c->gauges[k][p];
-			const int64_t end =
-				c->parts[p].ours
-					? kafka_consumer_end(c->kafka, (enum event_kind)k, p)
-					: -1;
-			const int64_t next =
-				atomic_load_explicit(&g->next_offset, memory_order_relaxed);
-			const int64_t lag =
-				end < 0 ? (c->parts[p].ours ? 0 : -1) : end - (next > 0 ? next : 0);
-			atomic_store_explicit(&g->lag, lag < 0 && end >= 0 ? 0 : lag,
-					      memory_order_relaxed);
+			int64_t next = atomic_load_explicit(&g->next_offset, memory_order_relaxed);
+			int64_t end = -1;
+			if (c->parts[p].ours)
+				end = kafka_consumer_end(c->kafka, (enum event_kind)k, p);
+			next = next > 0 ? next : 0;
+			const int64_t lag = end < 0 ? -1 : end > next ? end - next : 0;
+			atomic_store_explicit(&g->lag, lag, memory_order_relaxed);
 		}
 	}
 }

@@ -7,7 +7,7 @@
 #ifndef UTIL_TSAN_H
 #define UTIL_TSAN_H
 
-#ifdef TYR_TSAN
+#if defined(TYR_TSAN) || defined(__SANITIZE_THREAD__)
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
 #define TSAN_ACQUIRE(p) __tsan_acquire((void *)(uintptr_t)(p))

@@ -203,6 +203,7 @@ class Services:
 
     def start(self, name):
         """Start 'kafka', 'redis' or 'postgres' and wait until it answers."""
+        self.forget_admin()
         self._script("start", self.dir, name)
 
     def stop(self, name):
@@ -226,6 +227,7 @@ class Services:
         for name in list(self._stopped_by_signal):
             self.kill(name, "CONT")
         if self._touched:
+            self.forget_admin()
             self._script("start", self.dir)
         self._touched = False
 
@@ -248,6 +250,10 @@ class Services:
         if self._admin is None:
             self._admin = AdminClient(self.kafka_conf())
         return self._admin
+
+    def forget_admin(self):
+        """Let the next admin() make a new client."""
+        self._admin = None
 
     @contextlib.contextmanager
     def redis_number(self):
@@ -574,7 +580,11 @@ class World:
     def _offsets(self, spec, kinds):
         wanted = {TopicPartition(self.topics[kind], p): spec for kind in kinds for p in range(self.partitions())}
         futures = self.services.admin().list_offsets(wanted, request_timeout=10)
-        return {(tp.topic, tp.partition): future.result(10).offset for tp, future in futures.items()}
+        try:
+            return {(tp.topic, tp.partition): future.result(10).offset for tp, future in futures.items()}
+        except KafkaException:
+            self.services.forget_admin()  # it keeps the leader's epoch from before a restart of the broker
+            raise
 
     def end_offsets(self, kind):
         """The end offset of each partition."""

@@ -9,6 +9,7 @@ import bisect
 import collections
 import contextlib
 import datetime
+import http.client
 import json
 import os
 import pathlib
@@ -282,11 +283,10 @@ class Workload:
         rng = self.rng
         return rng.choice((0, 10, 20, 30, 1, 1999, rng.randrange(10_000_00), 10**15))
 
-    def with_repeats(self, share):
-        """The events in their order, some once or twice more, anywhere."""
-        repeats = [self.rng.choice(self.events) for _ in range(round(len(self.events) * share))]
-        everything = self.events + repeats
-        self.rng.shuffle(everything)
+    def with_repeats(self, rng, share):
+        """All events in some order, this share of them once more, anywhere."""
+        everything = self.events + [rng.choice(self.events) for _ in range(round(len(self.events) * share))]
+        rng.shuffle(everything)
         return everything
 
 
@@ -499,11 +499,33 @@ class Poller:
             self._error = error
 
 
-def timed(ask):
-    """(asked, answered, answer)."""
-    asked = time.monotonic()
-    answer = ask()
-    return asked, time.monotonic(), answer
+class Asker:
+    """A keep-alive connection that costs less than `requests` does, for asking and sending often."""
+
+    def __init__(self, server):
+        self.address = server.url.removeprefix("http://")
+        self._connection = http.client.HTTPConnection(self.address, timeout=60)
+
+    def request(self, method, path, body=None):
+        """(asked, answered, parsed body); anything but 200 and 201 is an error."""
+        headers = {"Content-Type": "application/json"} if body else {}
+        asked = time.monotonic()
+        self._connection.request(method, path, body, headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        answered = time.monotonic()
+        assert answer.status in (200, 201), f"{method} {path}: {answer.status} {text[:300]}"
+        return asked, answered, json.loads(text)
+
+    def statistics(self, campaign, **params):
+        query = "".join(f"&{name}={value}" for name, value in params.items())
+        return self.request("GET", f"/api/campaigns/statistics?group_by=daily&campaign_id={campaign}{query}")
+
+    def send(self, events):
+        """Sends a batch; all of it must be accepted."""
+        body = json.dumps([event.element() for event in events])
+        _, _, answer = self.request("POST", "/api/events/batch", body)
+        assert answer["accepted"] == len(events), str(answer)[:500]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# Builds and runs the tests, and ends with one line "N passed, N failed".
+#
+# Usage: tests/run.sh            everything: what the sources promise (format, docs, lint), unit and stress
+#                                tests plain, under the address and the thread sanitizer, and the tests against
+#                                real services with the plain and the address-sanitized program
+#        tests/run.sh address    that flavour only: unit, stress and integration tests
+#        tests/run.sh thread     that flavour only: unit and stress tests, the actors on real services
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=0
+log=build/test-logs
+mkdir -p "$log"
+
+say() {
+	printf '\n== %s\n' "$*"
+}
+
+# one COUNTS-AS-ONE-TEST step: name, then the command
+step() {
+	local name=$1 began=$SECONDS
+	shift
+	say "$name"
+	if "$@" >"$log/$name.log" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok ($((SECONDS - began)) s)"
+	else
+		failed=$((failed + 1))
+		tail -n 40 "$log/$name.log"
+		echo "FAILED: $name (whole output: $log/$name.log)"
+	fi
+}
+
+# the compiled tests of a flavour; cmocka's closing lines are counted
+compiled() {
+	local flavour=$1 out=build${1:+/$1} name t
+	say "compiled tests${flavour:+, $flavour}"
+	if ! make --no-print-directory -j"$(nproc)" SAN="$flavour" all tests >"$log/build-$flavour.log" 2>&1; then
+		tail -n 40 "$log/build-$flavour.log"
+		failed=$((failed + 1))
+		return
+	fi
+	for t in "$out"/tests/unit/*_test "$out"/tests/stress/actor_stress; do
+		name=$(basename "$t")
+		"$t" >"$log/$name-$flavour.log" 2>&1
+		local code=$? ok bad
+		ok=$(grep -c '^\[       OK \]' "$log/$name-$flavour.log")
+		bad=$(grep -c '^\[  FAILED  \] [^0-9]' "$log/$name-$flavour.log")
+		[ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
+		passed=$((passed + ok))
+		failed=$((failed + bad))
+		printf '%-16s %3d passed, %d failed\n' "$name" "$ok" "$bad"
+		[ "$bad" -eq 0 ] || tail -n 40 "$log/$name-$flavour.log"
+	done
+}
+
+# pytest against real services; its closing line is counted. Arguments: the program's flavour, that of the
+# actors' stress test, the tests
+integration() {
+	local flavour=$1 out=build${1:+/$1} report=$log/pytest-$1-$2.log
+	say "tests against real services${flavour:+, $flavour}"
+	TYR_BINARY=$out/tyrattribution TYR_PIPELINE=build/${2:+$2/}tests/stress/pipeline_stress TYR_SAN=$flavour TYR_SLOW_FACTOR=$([ -n "$flavour" ] && echo 4 || echo 1) \
+		build/venv/bin/python -m pytest "$3" -q --maxfail=10 --durations=15 2>&1 | tee "$report"
+	local code=${PIPESTATUS[0]} line ok bad
+	line=$(grep -E '^(=+ )?([0-9]+ (passed|failed|error)).* in ' "$report" | tail -n 1)
+	ok=$(grep -oE '[0-9]+ passed' <<<"$line" | grep -oE '[0-9]+')
+	bad=$(grep -oE '[0-9]+ (failed|errors?)' <<<"$line" | grep -oE '[0-9]+' | awk '{n += $1} END {print n + 0}')
+	[ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ] && bad=1
+	passed=$((passed + ${ok:-0}))
+	failed=$((failed + ${bad:-0}))
+}
+
+services_for_tests() {
+	tests/venv.sh && deploy/kafka.sh fetch
+}
+
+case ${1:-} in
+thread)
+	compiled thread
+	step prepare-services services_for_tests
+	integration '' thread tests/integration/test_actors.py
+	;;
+address)
+	compiled address
+	step prepare-services services_for_tests
+	integration address address tests/integration
+	;;
+'')
+	step build make --no-print-directory -j"$(nproc)" all
+	step format make --no-print-directory fmt-check
+	step docs make --no-print-directory docs-check
+	step lint make --no-print-directory lint
+	compiled ''
+	compiled address
+	compiled thread
+	step prepare-services services_for_tests
+	integration '' thread tests/integration
+	integration address address tests/integration
+	;;
+*)
+	echo "tests/run.sh: unknown flavour '$1': use address, thread or nothing" >&2
+	exit 2
+	;;
+esac
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
