@@ -31,6 +31,8 @@ SOURCES := \
 	net/statistics.c \
 	net/wish.c \
 	net/worker.c \
+	store/campaigns.c \
+	store/copy_rows.c \
 	store/days.c \
 	store/fence.c \
 	store/history_cache.c \

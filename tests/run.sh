@@ -7,7 +7,7 @@
 #        tests/run.sh address    that flavour only: unit, stress and integration tests
 #        tests/run.sh thread     that flavour only: unit and stress tests, the actors on real services
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 passed=0
 failed=0

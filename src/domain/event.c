@@ -98,6 +98,15 @@ static bool read_uuid(const struct fields *f, enum key key, struct uuid *out)
 	return uuid_parse(text, len, out) || fail_key(f, key, EXPECTED_UUID);
 }
 
+/* The nil UUID names no campaign: it could not be registered. */
+static bool read_campaign(const struct fields *f, struct uuid *out)
+{
+	static const struct uuid nil;
+	return read_uuid(f, KEY_CAMPAIGN, out) &&
+	       (!uuid_is_equal(out, &nil) ||
+		fail_key(f, KEY_CAMPAIGN, "expected a UUID other than the nil UUID"));
+}
+
 static bool read_id(const struct fields *f, int64_t now_ms, struct uuid *out)
 {
 	const cJSON *item = f->at[KEY_ID];
@@ -178,8 +187,8 @@ bool event_read(enum event_kind kind, const cJSON *object, int64_t now_ms, struc
 	if (!cJSON_IsObject(object))
 		return fail(error, "", "expected a JSON object");
 	if (!find_fields(object, &f) || !read_id(&f, now_ms, &out->id) ||
-	    !read_uuid(&f, KEY_CAMPAIGN, &out->campaign_id) ||
-	    !read_uuid(&f, KEY_USER, &out->user_id) || !read_time(&f, &out->time_ms) ||
+	    !read_campaign(&f, &out->campaign_id) || !read_uuid(&f, KEY_USER, &out->user_id) ||
+	    !read_time(&f, &out->time_ms) ||
 	    !read_text(&f, KEY_SOURCE, &out->source, &out->source_len))
 		return false;
 	if (kind == EVENT_CLICK)

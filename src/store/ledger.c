@@ -20,6 +20,8 @@
 #include <string.h>
 
 #include "domain/decode.h"
+#include "store/campaigns.h"
+#include "store/copy_rows.h"
 #include "store/fence.h"
 #include "store/months.h"
 #include "store/statement.h"
@@ -91,49 +93,12 @@ enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch)
 	return e == ERR_OK ? fence_adopt(l->pg, partition, epoch) : e;
 }
 
-/* Append the ids of the batch that are not known to be registered as a PostgreSQL array; their
- * number. */
-static unsigned unknown_campaigns(const struct ledger *l, const struct ledger_batch *b,
-				  struct buf *array)
-{
-	struct uuid_set seen = UUID_SET_INIT;
-	char id[UUID_TEXT_LEN + 1];
-	unsigned n = 0;
-	for (uint32_t i = 0; i < b->n; i++) {
-		const struct uuid *campaign = &b->rows[i].event.campaign_id;
-		if (b->rows[i].dead != NULL || uuid_set_has(&l->campaigns, campaign) ||
-		    !uuid_set_add(&seen, campaign))
-			continue;
-		uuid_format(campaign, id);
-		buf_addf(array, "%c%s", n++ == 0 ? '{' : ',', id);
-	}
-	buf_adds(array, n == 0 ? "{}" : "}");
-	uuid_set_release(&seen);
-	return n;
-}
-
-/* Remember the registered ones among @ids. */
-static enum err learn_campaigns(struct ledger *l, const char *ids)
-{
-	PGresult *r;
-	const enum err e = pg_run(l->pg, SQL_known_campaigns, 1, &ids, &r);
-	for (int i = 0; e == ERR_OK && i < PQntuples(r); i++) {
-		struct uuid id;
-		if (uuid_parse(PQgetvalue(r, i, 0), UUID_TEXT_LEN, &id))
-			uuid_set_add(&l->campaigns, &id);
-	}
-	PQclear(r);
-	return e;
-}
-
 /* Events of campaigns that must not register themselves become dead letters. */
 static void refuse_unknown(const struct ledger *l, struct ledger_batch *b)
 {
-	static const struct uuid nil;
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct ledger_row *row = &b->rows[i];
-		if (row->dead == NULL && !uuid_set_has(&l->campaigns, &row->event.campaign_id) &&
-		    !uuid_is_equal(&row->event.campaign_id, &nil)) {
+		if (row->dead == NULL && !uuid_set_has(&l->campaigns, &row->event.campaign_id)) {
 			row->dead = DEAD_UNKNOWN_CAMPAIGN;
 			row->dead_detail = "the campaign is not registered";
 		}
@@ -142,18 +107,19 @@ static void refuse_unknown(const struct ledger *l, struct ledger_batch *b)
 
 static enum err register_campaigns(struct ledger *l, struct ledger_batch *b)
 {
-	struct buf ids = BUF_INIT;
-	enum err e = ERR_OK;
-	if (unknown_campaigns(l, b, &ids) > 0) {
-		const char *const param = ids.data;
-		if (l->cfg->auto_register_campaigns)
-			e = pg_run(l->pg, SQL_register_campaigns, 1, &param, NULL);
-		if (e == ERR_OK)
-			e = learn_campaigns(l, ids.data);
-		if (e == ERR_OK && !l->cfg->auto_register_campaigns)
-			refuse_unknown(l, b);
+	struct uuid_set unknown = UUID_SET_INIT;
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct uuid *campaign = &b->rows[i].event.campaign_id;
+		if (b->rows[i].dead == NULL && !uuid_set_has(&l->campaigns, campaign))
+			uuid_set_add(&unknown, campaign);
 	}
-	buf_release(&ids);
+	enum err e = ERR_OK;
+	if (unknown.count > 0)
+		e = campaigns_learn(l->pg, &l->campaigns, &unknown,
+				    l->cfg->auto_register_campaigns);
+	if (e == ERR_OK && unknown.count > 0 && !l->cfg->auto_register_campaigns)
+		refuse_unknown(l, b);
+	uuid_set_release(&unknown);
 	return e;
 }
 
@@ -175,16 +141,16 @@ static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 
 static void stage_event(struct staged *s, uint32_t n, const struct event *e)
 {
-	pg_copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 8);
-	pg_copy_int4(&s->rows, (int32_t)n);
-	pg_copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
-	pg_copy_time(&s->rows, e->time_ms);
-	pg_copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
-	pg_copy_bytes(&s->rows, e->campaign_id.bytes, sizeof(e->campaign_id.bytes));
-	pg_copy_bytes(&s->rows, e->source, e->source_len);
+	copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 8);
+	copy_int4(&s->rows, (int32_t)n);
+	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
+	copy_time(&s->rows, e->time_ms);
+	copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
+	copy_bytes(&s->rows, e->campaign_id.bytes, sizeof(e->campaign_id.bytes));
+	copy_bytes(&s->rows, e->source, e->source_len);
 	if (e->kind == EVENT_CONVERSION) {
-		pg_copy_bytes(&s->rows, e->type, e->type_len);
-		pg_copy_int8(&s->rows, e->value_minor);
+		copy_bytes(&s->rows, e->type, e->type_len);
+		copy_int8(&s->rows, e->value_minor);
 	}
 	s->n++;
 }

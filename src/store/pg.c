@@ -8,8 +8,6 @@
  */
 #include "store/pg.h"
 
-#include <arpa/inet.h>
-#include <endian.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -23,7 +21,6 @@
 #define CONNECT_TIMEOUT_MS 5000
 #define BACKOFF_MIN_MS 50
 #define BACKOFF_MAX_MS 1000
-#define PG_EPOCH_MS 946684800000ll /* 2000-01-01, where timestamptz counts from */
 #define COPY_CHUNK 65536
 
 struct pg {
@@ -406,43 +403,6 @@ enum err pg_ready(struct pg *pg)
 	pg->retry_at_ns = clock_mono_ns() + pg->backoff_ms * NS_PER_MS;
 	pg->backoff_ms = pg->backoff_ms * 2 < BACKOFF_MAX_MS ? pg->backoff_ms * 2 : BACKOFF_MAX_MS;
 	return ERR_DOWN;
-}
-
-void pg_copy_row(struct buf *rows, int fields)
-{
-	const uint16_t n = htons((uint16_t)fields);
-	buf_add(rows, &n, sizeof(n));
-}
-
-static void copy_length(struct buf *rows, size_t len)
-{
-	const uint32_t n = htonl((uint32_t)len);
-	buf_add(rows, &n, sizeof(n));
-}
-
-void pg_copy_int4(struct buf *rows, int32_t v)
-{
-	const uint32_t n = htonl((uint32_t)v);
-	copy_length(rows, sizeof(n));
-	buf_add(rows, &n, sizeof(n));
-}
-
-void pg_copy_int8(struct buf *rows, int64_t v)
-{
-	const uint64_t n = htobe64((uint64_t)v);
-	copy_length(rows, sizeof(n));
-	buf_add(rows, &n, sizeof(n));
-}
-
-void pg_copy_bytes(struct buf *rows, const void *data, size_t len)
-{
-	copy_length(rows, len);
-	buf_add(rows, data, len);
-}
-
-void pg_copy_time(struct buf *rows, int64_t ms)
-{
-	pg_copy_int8(rows, (ms - PG_EPOCH_MS) * 1000);
 }
 
 int64_t pg_int(const PGresult *r, int row, int col)

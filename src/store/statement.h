@@ -31,13 +31,6 @@ enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *pa
  * added here. */
 enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows) MUST_CHECK;
 
-/* Fields of binary COPY rows: the count of fields first, then each field. */
-void pg_copy_row(struct buf *rows, int fields);
-void pg_copy_int4(struct buf *rows, int32_t v);
-void pg_copy_int8(struct buf *rows, int64_t v);
-void pg_copy_bytes(struct buf *rows, const void *data, size_t len); /* uuid (16 bytes), text */
-void pg_copy_time(struct buf *rows, int64_t ms);		    /* milliseconds since 1970 */
-
 /** Integer at row, column of a text result. */
 int64_t pg_int(const PGresult *r, int row, int col);
 

@@ -14,7 +14,7 @@ import os
 from confluent_kafka import Producer
 
 import model
-from harness import KINDS, eventually, partition_of
+from harness import KINDS, ROOT, eventually, partition_of
 from model import Event
 
 EVENTS = int(os.environ.get("TYR_EVENTS") or (20_000 if model.sanitized() else 200_000))
@@ -295,3 +295,43 @@ def test_every_message_is_accounted_for_and_reading_again_changes_nothing(world)
     assert server.stop() == 0
     with model.measured("dump"):
         model.assert_same_dumps(before, everything(world), "after reading the log again")
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+QUERIES = ROOT / "schema" / "queries"
+BATCH_STATEMENTS = ("store_clicks", "store_conversions", "conflicting_clicks", "conflicting_conversions", "reattribute")
+LEADING_COLUMNS = ("click_id", "conversion_id", "user_id", "ctid", "TID")
+
+
+def scans(node):
+    if "Relation Name" in node:
+        yield node
+    for child in node.get("Plans", ()):
+        yield from scans(child)
+
+
+def test_no_statement_of_a_batch_reads_a_whole_table(world):
+    """A writer keeps the plans that it made while the tables were small. A plan that reads all of an event table,
+    which is no worse then, makes every later batch slower than the one before."""
+    rng = model.seeded_random()
+    last = model.now_ms()
+    for event in model.Workload(rng, 300, last - model.MS_PER_DAY, last).events:
+        world.produce(event.kind, event.message(), event.user.encode())
+    world.serve()
+    world.wait_processed()
+    db = world.db()
+    db.execute("ANALYZE")
+    db.execute((QUERIES / "writer_session.sql").read_text())
+    bad = []
+    for name in BATCH_STATEMENTS:
+        text = (QUERIES / f"{name}.sql").read_text().replace("$1", "0")
+        (plan,), = db.execute("EXPLAIN (FORMAT JSON) " + text).fetchall()
+        for scan in scans(plan[0]["Plan"]):
+            table = scan["Relation Name"]
+            condition = scan.get("Index Cond") or scan.get("TID Cond") or ""
+            if table.startswith(("click_events", "conversion_events")) and \
+                    not any(column in condition for column in LEADING_COLUMNS) and \
+                    db.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone()[0]:
+                bad.append(f"{name}: {scan['Node Type']} of {table} by {condition or 'no condition'}")
+    assert not bad, bad

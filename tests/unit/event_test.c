@@ -120,6 +120,9 @@ static void test_errors_name_the_field(void **state)
 	(void)state;
 	assert_refused(EVENT_CLICK, "[]", "");
 	assert_refused(EVENT_CLICK, "{}", "campaign_id");
+	assert_refused(EVENT_CLICK,
+		       "{\"campaign_id\":\"00000000-0000-0000-0000-000000000000\"," USER "}",
+		       "campaign_id");
 	assert_refused(EVENT_CLICK, "{" CAMPAIGN "}", "user_id");
 	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "}", "click_date");
 	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE "}", "source");
