@@ -305,7 +305,7 @@ LEADING_COLUMNS = ("click_id", "conversion_id", "user_id", "ctid", "TID")
 
 
 def scans(node):
-    if "Relation Name" in node:
+    if "Relation Name" in node and "Scan" in node["Node Type"]:
         yield node
     for child in node.get("Plans", ()):
         yield from scans(child)

@@ -1,6 +1,7 @@
 """What an operator meets: options, migrations, health, metrics, stopping, and services that go and come back."""
 
 import re
+import socket
 import threading
 import time
 
@@ -421,6 +422,26 @@ def test_a_second_signal_ends_at_once(world):
     load.stop()
     assert code == 1, server.tail()
     assert "second signal" in server.log()
+
+
+def test_term_with_slow_clients(world):
+    """Clients that sit idle or hang in the middle of a request do not keep the program from ending with 0."""
+    server = world.serve(SHUTDOWN_TIMEOUT_MS=int(10000 * SLOW))
+    host, port = server.url.removeprefix("http://").split(":")
+    head = b"POST /api/clicks HTTP/1.1\r\nHost: localhost\r\n"
+    sockets = []
+    for text in (b"", head, head + b"Content-Length: 500\r\n\r\n{", head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n"):
+        for _ in range(3):
+            client = socket.create_connection((host, int(port)), timeout=10 * SLOW)
+            client.sendall(text)
+            sockets.append(client)
+    server.click()  # and a keep-alive connection without a request
+    eventually(lambda: server.metrics()["tyr_http_connections"] >= len(sockets), 5)
+    server.signal(15)
+    code = server.wait_exit(15)
+    for client in sockets:
+        client.close()
+    assert code == 0, server.tail()
 
 
 # --- services that go and come back ------------------------------------------------------------------------
