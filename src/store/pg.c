@@ -71,10 +71,14 @@ const char *pg_error(const struct pg *pg)
 	return pg->error;
 }
 
-/* Keep the first line of @text as the error. */
+/* Keep the first line of @text as the error, fit to stand between quotes in a log line. */
 static void note_error(struct pg *pg, const char *text)
 {
 	snprintf(pg->error, sizeof(pg->error), "%.*s", (int)strcspn(text, "\n"), text);
+	for (char *c = pg->error; *c != '\0'; c++) {
+		if (*c == '"')
+			*c = '\'';
+	}
 	metrics_add(pg->metrics, M_POSTGRES_ERRORS, 1);
 }
 
