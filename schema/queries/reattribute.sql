@@ -1,13 +1,16 @@
 -- Give conversions that came before their click to it: for every staged click the stored conversions of its
 -- user, campaign and source whose window it lies in and whose present click it beats by (time, id).
 -- Only a conversion that had no click moves in the buckets: the others stay with the same campaign and source.
+-- A row is found again by where it lies (table and ctid): a join by its key may be planned as a scan of the whole
+-- table. Nobody moves it in between, since only the holder of the fence writes a user's rows.
 -- Answers how many conversions changed.
 WITH better AS (
-	SELECT DISTINCT ON (v.conversion_id, v.conversion_date) v.conversion_id, v.conversion_date, v.newly,
+	SELECT DISTINCT ON (v.conversion_id, v.conversion_date) v.conversion_date, v.newly, v.home, v.place,
 		k.click_id, k.click_date
 	FROM staged_clicks k
 	CROSS JOIN LATERAL (
-		SELECT c.conversion_id, c.conversion_date, c.click_id IS NULL AS newly
+		SELECT c.conversion_id, c.conversion_date, c.click_id IS NULL AS newly, c.tableoid AS home,
+			c.ctid AS place
 		FROM conversion_events c
 		WHERE c.user_id = k.user_id AND c.campaign_id = k.campaign_id AND c.source = k.source
 			AND c.conversion_date >= k.click_date
@@ -25,7 +28,7 @@ WITH better AS (
 	UPDATE conversion_events c
 	SET click_id = b.click_id, click_date = b.click_date
 	FROM better b
-	WHERE c.conversion_id = b.conversion_id AND c.conversion_date = b.conversion_date
+	WHERE c.ctid = b.place AND c.tableoid = b.home AND c.conversion_date = b.conversion_date
 	RETURNING c.campaign_id, c.source, c.type, c.conversion_date, c.value_minor, b.newly
 ), delta AS (
 	INSERT INTO staged_deltas

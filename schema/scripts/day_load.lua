@@ -1,6 +1,12 @@
--- Write all shards of a campaign day from one PostgreSQL snapshot. A share that is newer here stays.
--- KEYS: shares hash, then the five totals. ARGV: deployment, EXPIREAT in seconds, then for each shard: shard,
+-- Write all shards of a campaign day from one PostgreSQL snapshot. A share that is newer here stays. A snapshot
+-- older than a published version answers 'stale' and changes nothing: the version promises more than it holds.
+-- KEYS: shares hash, the five totals, versions hash. ARGV: deployment, EXPIREAT in seconds, then for each shard: shard,
 -- version, five numbers.
+local versions = table.remove(KEYS)
+for i = 3, #ARGV, 7 do
+	local published = redis.call('HGET', versions, ARGV[i])
+	if published and tonumber(published) > tonumber(ARGV[i + 1]) then return 'stale' end
+end
 local newer = {}
 if redis.call('HGET', KEYS[1], 'deployment') == ARGV[1] then
 	for i = 3, #ARGV, 7 do

@@ -131,10 +131,12 @@ static void add_record(struct part *part, const struct record *rec)
 	part->position[rec->topic] = rec->offset + 1;
 }
 
-static bool chunk_is_full(const struct part *part)
+/* A writer never splits a chunk, so none is larger than its largest batch. */
+static bool chunk_is_full(const struct consumer *c, const struct part *part)
 {
-	return part->chunk != NULL &&
-	       (part->chunk->n == CHUNK_RECORDS || part->chunk->bytes.len >= CHUNK_BYTES);
+	const struct chunk *k = part->chunk;
+	return k != NULL && (k->n == CHUNK_RECORDS || k->n == c->cfg->batch_max_events ||
+			     k->bytes.len >= CHUNK_BYTES);
 }
 
 /* Tell the library which claimed partitions to read, and from where. */
@@ -316,7 +318,8 @@ static bool poll_turn(struct consumer *c)
 			    rec.offset < c->parts[p].position[rec.topic])
 				break;
 			add_record(&c->parts[p], &rec);
-			if (chunk_is_full(&c->parts[p]) && (!announce_all(c) || !flush_chunk(c, p)))
+			if (chunk_is_full(c, &c->parts[p]) &&
+			    (!announce_all(c) || !flush_chunk(c, p)))
 				return false;
 			break;
 		}

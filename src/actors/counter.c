@@ -26,6 +26,7 @@
 #define SWEEP_DAYS 5000		   /* days looked at in one sweep */
 #define INFO_NS (5 * NS_PER_S)
 #define LOAD_DAYS 250 /* days written from one snapshot */
+#define LOAD_TRIES 50 /* snapshots for a day before the resync is given up */
 #define REDIS_TIMEOUT_MS 1000
 #define SHARES_PER_TURN 4096
 
@@ -195,20 +196,46 @@ static void append_snapshot(void *context, const struct campaign_day *day,
 	metrics_add(c->metrics, M_COUNTER_REBUILDS, 1);
 }
 
-/* Write days from PostgreSQL to Redis, a bounded number from each snapshot. */
+/* Write some days from one snapshot; those for which it was too old are added to @stale. */
+static enum err load_chunk(struct counter *c, const struct campaign_day *days, uint32_t n,
+			   struct day_list *stale)
+{
+	const uint32_t first = c->known.n;
+	c->n_sent = 0;
+	enum err e = days_shares(c->pg, days, n, append_snapshot, c);
+	for (uint32_t i = 0; e == ERR_OK && i < c->n_sent; i++) {
+		enum share_outcome outcome;
+		e = live_counters_outcome(c->redis, &outcome);
+		if (e == ERR_OK && outcome == SHARE_MISS)
+			add_day(stale, &c->known.days[first + i]);
+	}
+	c->n_sent = 0;
+	return e;
+}
+
+/* Write days from PostgreSQL to Redis. Where another process published in between, again, in
+ * smaller chunks. */
 static enum err load_days(struct counter *c, const struct day_list *list)
 {
+	struct day_list todo = {0}, stale = {0};
+	uint32_t chunk = LOAD_DAYS;
 	enum err e = pg_ready(c->pg);
-	for (uint32_t at = 0; e == ERR_OK && at < list->n; at += LOAD_DAYS) {
-		const uint32_t n = list->n - at < LOAD_DAYS ? list->n - at : LOAD_DAYS;
-		c->n_sent = 0;
-		e = days_shares(c->pg, list->days + at, n, append_snapshot, c);
-		for (uint32_t i = 0; e == ERR_OK && i < c->n_sent; i++) {
-			enum share_outcome outcome;
-			e = live_counters_outcome(c->redis, &outcome);
-		}
-		c->n_sent = 0;
+	for (uint32_t i = 0; i < list->n; i++)
+		add_day(&todo, &list->days[i]);
+	for (int tries = 0; e == ERR_OK && todo.n > 0; tries++) {
+		if (tries == LOAD_TRIES)
+			e = ERR_RETRY;
+		for (uint32_t at = 0; e == ERR_OK && at < todo.n; at += chunk)
+			e = load_chunk(c, todo.days + at, todo.n - at < chunk ? todo.n - at : chunk,
+				       &stale);
+		const struct day_list done = todo;
+		todo = stale;
+		stale = done;
+		stale.n = 0;
+		chunk = chunk > 4 ? chunk / 4 : 1;
 	}
+	free(todo.days);
+	free(stale.days);
 	return e;
 }
 
@@ -262,6 +289,8 @@ static enum err publish_all(struct counter *c, const struct shard_versions *v)
 		const enum err e = live_counters_publish(c->redis, i, -1, v->versions[i], &outcome);
 		if (e != ERR_OK)
 			return e;
+		if (outcome == PUBLISH_LOST)
+			return ERR_RETRY;
 		*s = (struct shard){.ours = true,
 				    .in_step = true,
 				    .seen = v->versions[i],
@@ -276,7 +305,9 @@ static enum err resync(struct counter *c)
 	const int32_t today = day_of_ms(clock_wall_ms());
 	struct shard_versions v = {0};
 	struct day_list live = {0};
-	enum err e = pg_ready(c->pg);
+	enum err e = live_counters_mark(c->redis);
+	if (e == ERR_OK)
+		e = pg_ready(c->pg);
 	if (e == ERR_OK)
 		e = days_versions(c->pg, (uint32_t)c->partitions, &v);
 	if (e == ERR_OK)

@@ -21,12 +21,14 @@
 #define TOTALS 5
 #define KEYS (1 + TOTALS)
 #define KEY_MAX 96
+#define MARK_SECONDS "3600" /* longer than any resync */
 
 struct live_counters {
 	struct redis *redis;
 	struct metrics *metrics;
 	char deployment[UUID_TEXT_LEN + 1];
 	char versions_key[KEY_MAX];
+	char mark_key[KEY_MAX]; /* of this object's resyncs */
 };
 
 /* In the order of the scripts' KEYS. */
@@ -42,8 +44,13 @@ struct live_counters *live_counters_new(const struct config *cfg, struct metrics
 	lc->redis = redis_new(cfg, metrics, name, timeout_ms);
 	lc->metrics = metrics;
 	uuid_format(deployment, lc->deployment);
+	struct uuid mark;
+	char mark_text[UUID_TEXT_LEN + 1];
+	uuid_v7(clock_wall_ms(), &mark);
+	uuid_format(&mark, mark_text);
 	snprintf(lc->versions_key, sizeof(lc->versions_key), "tyrattribution:versions:%s",
 		 lc->deployment);
+	snprintf(lc->mark_key, sizeof(lc->mark_key), "tyrattribution:resync:%s", mark_text);
 	return lc;
 }
 
@@ -170,8 +177,9 @@ void live_counters_append_day(struct live_counters *lc, const struct campaign_da
 			      const struct snapshot_share *shares, uint32_t n)
 {
 	struct command c = COMMAND_INIT;
-	begin_script(&c, script_day_load, KEYS);
+	begin_script(&c, script_day_load, KEYS + 1);
 	add_keys(&c, day, 0, KEYS);
+	command_add(&c, lc->versions_key);
 	command_add(&c, lc->deployment);
 	command_add_int(&c, expire_at_s(day->day));
 	for (uint32_t i = 0; i < n; i++) {
@@ -194,18 +202,35 @@ enum err live_counters_outcome(struct live_counters *lc, enum share_outcome *out
 		*out = SHARE_SET;
 	else if (reply->str != NULL && strcmp(reply->str, "old") == 0)
 		*out = SHARE_OLD;
-	else if (reply->str != NULL && strcmp(reply->str, "miss") == 0)
+	else if (reply->str != NULL &&
+		 (strcmp(reply->str, "miss") == 0 || strcmp(reply->str, "stale") == 0))
 		*out = SHARE_MISS;
 	freeReplyObject(reply);
 	return ERR_OK;
+}
+
+enum err live_counters_mark(struct live_counters *lc)
+{
+	struct command c = COMMAND_INIT;
+	redisReply *reply;
+	command_add(&c, "SETEX");
+	command_add(&c, lc->mark_key);
+	command_add(&c, MARK_SECONDS);
+	command_add(&c, "1");
+	command_append(&c, lc->redis);
+	command_release(&c);
+	const enum err e = redis_reply(lc->redis, &reply);
+	freeReplyObject(reply);
+	return e;
 }
 
 enum err live_counters_publish(struct live_counters *lc, int32_t shard, int64_t before,
 			       int64_t version, enum publish_outcome *out)
 {
 	struct command c = COMMAND_INIT;
-	begin_script(&c, script_publish, 1);
+	begin_script(&c, script_publish, 2);
 	command_add(&c, lc->versions_key);
+	command_add(&c, lc->mark_key);
 	command_add_int(&c, shard);
 	if (before < 0)
 		command_add(&c, "*");

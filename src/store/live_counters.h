@@ -59,13 +59,17 @@ struct snapshot_share {
 void live_counters_append_day(struct live_counters *lc, const struct campaign_day *day,
 			      const struct snapshot_share *shares, uint32_t n);
 
-/** The outcome of the next queued share or day. ERR_FAILED: Redis refused it; ERR_DOWN: all the
- * rest is lost. */
+/** Begin a resync: from here on, Redis forgetting anything makes live_counters_publish(-1) answer
+ * PUBLISH_LOST. */
+enum err live_counters_mark(struct live_counters *lc) MUST_CHECK;
+
+/** The outcome of the next queued share or day. SHARE_MISS for a day: its snapshot was too old.
+ * ERR_FAILED: Redis refused it; ERR_DOWN: all the rest is lost. */
 enum err live_counters_outcome(struct live_counters *lc, enum share_outcome *out) MUST_CHECK;
 
 enum publish_outcome { PUBLISH_SET, PUBLISH_OLD, PUBLISH_LOST };
 
-/** Publish @version of @shard; @before is what was published before, -1: whatever it was. */
+/** Publish @version of @shard; @before is what was published before, -1: after a resync. */
 enum err live_counters_publish(struct live_counters *lc, int32_t shard, int64_t before,
 			       int64_t version, enum publish_outcome *out) MUST_CHECK;
 

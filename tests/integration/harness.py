@@ -375,6 +375,13 @@ class Server:
             self._all_sessions.append(self._sessions.session)
         return self._sessions.session
 
+    def poke(self):
+        """Wake the listeners, which look only every two seconds whether they should stop."""
+        for url in (self.url, self.admin):
+            host, port = url.removeprefix("http://").split(":")
+            with contextlib.suppress(OSError):
+                socket.create_connection((host, int(port)), timeout=1).close()
+
     def close_sessions(self):
         """Close the connections of all threads."""
         for session in self._all_sessions:
@@ -618,7 +625,8 @@ class World:
                 error = caught
             time.sleep(0.02)
         tails = "\n".join(server.tail() for server in self.servers)
-        raise AssertionError(f"not processed within {timeout * SLOW:g} s, (next, end) are {late} {error or ''}\n{tails}")
+        raise AssertionError(f"not processed within {timeout * SLOW:g} s, (next, end) are {late} {error or ''}\n"
+                             f"{tails}")
 
     def group_offsets(self):
         """The consumer group's committed offsets: {(kind, partition): offset}."""
@@ -629,12 +637,27 @@ class World:
 
     # the end
 
+    @staticmethod
+    def _ask_to_stop(running):
+        """TERM for all at once; a halted one could not end."""
+        for server in running:
+            server.close_sessions()
+            server.signal(signal.SIGTERM)
+            server.signal(signal.SIGCONT)
+        deadline = time.monotonic() + 5 * SLOW
+        while any(server.is_running() for server in running) and time.monotonic() < deadline:
+            for server in running:
+                server.poke()
+            time.sleep(0.05)
+
     def _stop_servers(self):
         problems = []
+        asked = [server for server in self.servers if server.exit_code is None and server.is_running()]
+        self._ask_to_stop(asked)
         for server in self.servers:
-            if server.exit_code is None and server.is_running():
+            if server in asked:
                 try:
-                    code = server.stop()
+                    code = server.wait_exit()
                     if code != 0:
                         problems.append(f"the program ended with {code} after TERM\n{server.tail()}")
                 except AssertionError as error:
@@ -648,8 +671,7 @@ class World:
 
     def close(self):
         """Stop everything and leave nothing behind; AssertionError if a server misbehaved."""
-        if self.services._stopped_by_signal or self.services._touched:
-            self.services.heal()
+        self.services.heal()
         try:
             problems = self._stop_servers()
         finally:

@@ -187,15 +187,13 @@ def test_broken_arrays_store_nothing(module_world, server):
     """An array that is malformed anywhere is 400 as a whole, and none of its events is stored."""
     campaign = new_id()
     good = json.dumps([click(campaign_id=campaign) for _ in range(3)]).encode()
-    cases = [b"", b" ", b"5", b'"x"', b"null", good[:-1], good[:-2], good + b"]", good + good, good[1:-1], good[:-1] + b",]",
-             b"[,]", b"[" + good[1:].replace(b"}, {", b"} {", 1), good[:-1] + b",nonsense]", good[:-1] + b',{"a":}]',
+    cases = [b"", b" ", b"5", b'"x"', b"null", good[:-1], good[:-2], good + b"]", good + good, good[:-1] + b",]", b"[,]",
+             b"[" + good[1:].replace(b"}, {", b"} {", 1), good[:-1] + b",nonsense]", good[:-1] + b',{"a":}]',
              good.replace(b"newsletter", b"news\xffletter", 1), good.replace(b"newsletter", b"\\u0000", 1),
              good.replace(b'"newsletter"', b'"newsletter', 1), good[:-1] + b"}", b"[" * 5000]
     for body in cases:
-        if body == good[1:-1]:
-            continue  # starts like a line of NDJSON, and is refused as one
         refused(post(server, body), 400, "invalid_json")
-    answer = post(server, good[1:-1]).json()
+    answer = post(server, good[1:-1]).json()  # starts like NDJSON, and is refused as a line
     assert (answer["accepted"], answer["rejected"]) == (0, 1)
     assert stored(module_world, campaign) == []
 
@@ -246,7 +244,8 @@ def test_limit_of_the_count(module_world, server):
     when, user = rfc3339(now()), new_id()
     events = [{"event": "click", "campaign_id": campaign, "user_id": user, "click_date": when, "source": "s"}
               for _ in range(COUNT_MAX + 1)]
-    for body, content_type in ((json.dumps(events).encode(), "application/json"), (ndjson(events), "application/x-ndjson")):
+    for body, content_type in ((json.dumps(events).encode(), "application/json"),
+                               (ndjson(events), "application/x-ndjson")):
         message = refused(post(server, body, content_type), 413, "too_large")
         assert str(COUNT_MAX) in message
     assert stored(module_world, campaign) == []

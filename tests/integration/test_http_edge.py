@@ -233,9 +233,9 @@ def test_chunked_bodies_work(server):
         assert client.send(b"0\r\n\r\n").read().status == 201
 
 
-@pytest.mark.parametrize("chunks", [b"zz\r\n", b"-1\r\n", b"\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"0x5\r\nabcde\r\n0\r\n\r\n",
-                                    b"fffffffffffffffff\r\n", b"7fffffffffffffff\r\n", b" 5\r\nabcde\r\n0\r\n\r\n"],
-                         ids=repr)
+@pytest.mark.parametrize("chunks", [
+    b"zz\r\n", b"-1\r\n", b"\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"0x5\r\nabcde\r\n0\r\n\r\n", b"fffffffffffffffff\r\n",
+    b"7fffffffffffffff\r\n", b" 5\r\nabcde\r\n0\r\n\r\n"], ids=repr)
 def test_bad_chunks_are_400(server, chunks):
     """Chunks that are malformed are 400, or 413 where they are only too large, and end the connection."""
     with Client(server) as client:
@@ -367,7 +367,8 @@ def test_dripping_body_is_408(server):
         assert time.monotonic() - started < 2.5 * SLOW
 
 
-@pytest.mark.parametrize("start", ["", "GET /not", f"POST {CLICKS} HTTP/1.1\r\nHost: loc"], ids=["none", "line", "field"])
+@pytest.mark.parametrize("start", ["", "GET /not", f"POST {CLICKS} HTTP/1.1\r\nHost: loc"],
+                         ids=["none", "line", "field"])
 def test_slow_head_does_not_hold_a_worker(server, start):
     """A head that does not come in time ends the connection, with an error if anything had come."""
     with Client(server) as client:

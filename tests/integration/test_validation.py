@@ -135,9 +135,10 @@ def complaint(response, status, code, field):
     try:
         body = response.json()
         error = body["error"]
-        ok = (response.status_code == status and body["status"] == "error" and list(error) == ["code", "field", "message"]
-              and (error["code"], error["field"]) == (code, field) and error["message"]
-              and (field is None or field in error["message"]) and set(body) == {"status", "error"})
+        ok = (response.status_code == status and body["status"] == "error"
+              and list(error) == ["code", "field", "message"] and (error["code"], error["field"]) == (code, field)
+              and error["message"] and (field is None or field in error["message"])
+              and set(body) == {"status", "error"})
     except (ValueError, KeyError, TypeError):
         ok = False
     return None if ok else f"{response.status_code} {response.text}, expected {status} {code} {field}"
