@@ -1,8 +1,8 @@
 /*
  * The program: subcommands, and the order in which everything starts and stops.
  *
- * Runs on the main thread, which blocks the stop signals before any other thread exists and then
- * waits for one.
+ * Runs on the main thread. While it waits for the services a stop signal simply ends the process;
+ * before the first actor starts the signals are blocked, and in the end it waits for one.
  *
  *      http workers -> producer -> Kafka -> consumer -> writers -> counter
  *            |-------> live, query, history, journal
@@ -122,8 +122,6 @@ static void start_actors(struct program *p)
 	for (unsigned i = 0; i < cfg->writers; i++)
 		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb,
 					     p->metrics, p->gauges);
-	p->consumer = consumer_start(cfg, partitions, p->consumer_mb, p->writer_mbs,
-				     (unsigned)cfg->writers, p->metrics, p->gauges);
 	p->producer = producer_start(cfg, p->producer_mb, p->metrics, &p->health);
 }
 
@@ -145,6 +143,14 @@ static void start_server(struct program *p)
 		.gauges = {p->gauges[EVENT_CLICK], p->gauges[EVENT_CONVERSION]},
 	};
 	p->server = server_start(&deps);
+}
+
+/* Last: a process that cannot have its ports must not take partitions from the others. */
+static void start_consumer(struct program *p)
+{
+	p->consumer =
+		consumer_start(&p->cfg, p->deployment.partitions, p->consumer_mb, p->writer_mbs,
+			       (unsigned)p->cfg.writers, p->metrics, p->gauges);
 }
 
 /* See stop_note. */
@@ -243,7 +249,6 @@ static void prepare(struct program *p)
 
 static int serve(struct program *p)
 {
-	block_signals(&p->dog.signals);
 	prepare(p);
 	p->dog.timeout_ms = p->cfg.shutdown_timeout_ms;
 	log_config(&p->cfg);
@@ -253,10 +258,12 @@ static int serve(struct program *p)
 		for (int32_t i = 0; i < p->deployment.partitions; i++)
 			p->gauges[k][i].lag = p->gauges[k][i].next_offset = -1;
 	}
+	block_signals(&p->dog.signals);
 	p->cache = history_cache_new(p->cfg.history_cache_days);
 	make_mailboxes(p);
 	start_actors(p);
 	start_server(p);
+	start_consumer(p);
 	log_info("main", "serving| http=%s admin=%s", p->cfg.http_listen, p->cfg.admin_listen);
 	wait_for_stop(&p->dog);
 	stop_all(p);

@@ -14,8 +14,10 @@
 #include "net/server.h"
 
 #include <civetweb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -35,6 +37,7 @@
 #define REAPER_TICK_MIN_MS 20
 #define REAPER_TICK_MAX_MS 500
 #define POLL_MS 5
+#define POKE_MS 20    /* after mg_stop has begun */
 #define TYPE_WORKER 1 /* CivetWeb's word for its worker threads */
 
 struct numbers {
@@ -230,6 +233,7 @@ static void open_port(struct port *port, const char *option, const char *listen,
 		"no", /* or POST http://host/path is dropped without an answer */
 		NULL,
 	};
+	port->listen = listen;
 	port->n_workers = (unsigned)workers;
 	port->workers = xcalloc((size_t)workers, sizeof(struct worker *));
 	port->routes = port->is_api ? routes_api(&port->n_routes) : routes_admin(&port->n_routes);
@@ -241,10 +245,31 @@ static void open_port(struct port *port, const char *option, const char *listen,
 	await_workers(port);
 }
 
+/* Connect once: CivetWeb's master looks at its stop flag only when a connection comes, or every two
+ * seconds. */
+static void *poke(void *arg)
+{
+	const struct port *port = arg;
+	const char *colon = strrchr(port->listen, ':');
+	char host[256], error[64];
+	(void)snprintf(host, sizeof(host), "%.*s", (int)(colon - port->listen), port->listen);
+	sleep_ms(POKE_MS);
+	struct mg_connection *conn =
+		mg_connect_client(host, (int)strtol(colon + 1, NULL, 10), 0, error, sizeof(error));
+	if (conn != NULL)
+		mg_close_connection(conn);
+	return NULL;
+}
+
 static void close_port(struct port *port)
 {
-	if (port->ctx != NULL)
-		mg_stop(port->ctx);
+	pthread_t poker;
+	if (port->ctx == NULL)
+		return;
+	const bool poked = pthread_create(&poker, NULL, poke, port) == 0;
+	mg_stop(port->ctx);
+	if (poked)
+		pthread_join(poker, NULL);
 	port->ctx = NULL;
 }
 

@@ -45,6 +45,7 @@ struct port {
 	const struct route *routes;
 	size_t n_routes;
 	bool is_api;
+	const char *listen; /* host:port, borrowed from the configuration */
 	struct mg_context *ctx;
 
 	unsigned n_workers;

@@ -43,7 +43,8 @@ static bool read_value(enum param param, const struct buf *value, struct statist
 		return uuid_parse(value->data, value->len, &out->campaign_id) ||
 		       fail(error, "invalid_field", names[param], "expected a UUID");
 	case PARAM_GROUP:
-		return group_by_parse(value->data, &out->group_by) ||
+		/* An empty word means the default, as in the reference. */
+		return value->len == 0 || group_by_parse(value->data, &out->group_by) ||
 		       fail(error, "invalid_field", names[param],
 			    "expected daily, weekly or monthly");
 	case PARAM_FROM:

@@ -141,14 +141,14 @@ bool kafka_create_topics(const struct config *cfg, int32_t partitions, char erro
 	return ok;
 }
 
-bool kafka_count_partitions(const struct config *cfg, int32_t counts[EVENT_KINDS],
+bool kafka_count_partitions(const struct config *cfg, int timeout_ms, int32_t counts[EVENT_KINDS],
 			    char error[KAFKA_ERROR_MAX])
 {
 	rd_kafka_t *rk = admin_new(cfg, error);
 	if (rk == NULL)
 		return false;
 	const struct rd_kafka_metadata *metadata = NULL;
-	const rd_kafka_resp_err_t e = rd_kafka_metadata(rk, 1, NULL, &metadata, ADMIN_TIMEOUT_MS);
+	const rd_kafka_resp_err_t e = rd_kafka_metadata(rk, 1, NULL, &metadata, timeout_ms);
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		counts[k] = 0;
 		for (int i = 0; e == RD_KAFKA_RESP_ERR_NO_ERROR && i < metadata->topic_cnt; i++) {

@@ -30,9 +30,9 @@ const char *kafka_topic(const struct config *cfg, enum event_kind kind);
 bool kafka_create_topics(const struct config *cfg, int32_t partitions,
 			 char error[KAFKA_ERROR_MAX]) MUST_CHECK;
 
-/** The partition count of each topic, 0 for one that does not exist. False: the brokers cannot be
- * reached. */
-bool kafka_count_partitions(const struct config *cfg, int32_t counts[EVENT_KINDS],
+/** The partition count of each topic, 0 for one that does not exist. False: no broker
+ * answered in @timeout_ms. */
+bool kafka_count_partitions(const struct config *cfg, int timeout_ms, int32_t counts[EVENT_KINDS],
 			    char error[KAFKA_ERROR_MAX]) MUST_CHECK;
 
 #endif

@@ -17,6 +17,7 @@
 #include "util/log.h"
 
 #define RETRY_US 200000
+#define ASK_MS 2000 /* of the time that the start may take, for one answer of Kafka */
 #define MIGRATE_TIMEOUT_MS 600000
 
 static struct pg *open_pg(const struct config *cfg, struct metrics *metrics)
@@ -101,7 +102,8 @@ static void count_partitions(const struct config *cfg, int32_t counts[EVENT_KIND
 {
 	char error[KAFKA_ERROR_MAX];
 	const uint64_t until = clock_mono_ns() + (uint64_t)cfg->start_timeout_ms * NS_PER_MS;
-	while (!kafka_count_partitions(cfg, counts, error)) {
+	const int64_t longest = cfg->start_timeout_ms < ASK_MS ? cfg->start_timeout_ms + 1 : ASK_MS;
+	while (!kafka_count_partitions(cfg, (int)longest, counts, error)) {
 		if (clock_mono_ns() > until)
 			die("Kafka at %s cannot be reached within START_TIMEOUT_MS: %s. Is it "
 			    "running, and is KAFKA_URL "

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct err_info {
 	bool retriable;
@@ -63,7 +64,8 @@ void die(const char *fmt, ...)
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
-	exit(EXIT_FAILURE);
+	/* No exit handlers: libraries' ones are not safe while other threads use the libraries. */
+	_exit(EXIT_FAILURE);
 }
 
 void assert_failed(const char *expr, const char *file, int line)

@@ -187,8 +187,8 @@ def test_broken_arrays_store_nothing(module_world, server):
     """An array that is malformed anywhere is 400 as a whole, and none of its events is stored."""
     campaign = new_id()
     good = json.dumps([click(campaign_id=campaign) for _ in range(3)]).encode()
-    cases = [b"", b" ", b"5", b'"x"', b"null", good[:-1], good[:-2], good + b"]", good + good, good[:-1] + b",]", b"[,]",
-             b"[" + good[1:].replace(b"}, {", b"} {", 1), good[:-1] + b",nonsense]", good[:-1] + b',{"a":}]',
+    cases = [b"", b" ", b"5", b'"x"', b"null", good[:-1], good[:-2], good + b"]", good + good, good[:-1] + b",]",
+             b"[,]", b"[" + good[1:].replace(b"}, {", b"} {", 1), good[:-1] + b",nonsense]", good[:-1] + b',{"a":}]',
              good.replace(b"newsletter", b"news\xffletter", 1), good.replace(b"newsletter", b"\\u0000", 1),
              good.replace(b'"newsletter"', b'"newsletter', 1), good[:-1] + b"}", b"[" * 5000]
     for body in cases:

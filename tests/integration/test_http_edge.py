@@ -234,8 +234,8 @@ def test_chunked_bodies_work(server):
 
 
 @pytest.mark.parametrize("chunks", [
-    b"zz\r\n", b"-1\r\n", b"\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"0x5\r\nabcde\r\n0\r\n\r\n", b"fffffffffffffffff\r\n",
-    b"7fffffffffffffff\r\n", b" 5\r\nabcde\r\n0\r\n\r\n"], ids=repr)
+    b"zz\r\n", b"-1\r\n", b"\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"0x5\r\nabcde\r\n0\r\n\r\n",
+    b"fffffffffffffffff\r\n", b"7fffffffffffffff\r\n", b" 5\r\nabcde\r\n0\r\n\r\n"], ids=repr)
 def test_bad_chunks_are_400(server, chunks):
     """Chunks that are malformed are 400, or 413 where they are only too large, and end the connection."""
     with Client(server) as client:
