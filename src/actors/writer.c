@@ -118,33 +118,27 @@ static void on_claimed(struct writer *w, const struct msg_claimed *claimed)
 	part->revoked = false;
 }
 
+static void on_revoked(struct writer *w, int32_t p)
+{
+	struct part *part = &w->parts[p];
+	drop_partition(w, p);
+	part->epoch = -1;
+	part->announce = part->adopt_pending = false;
+	part->revoked = true;
+}
+
 static void on_msg(void *self, struct msg *m)
 {
 	struct writer *w = self;
-	switch (m->kind) {
-	case MSG_RECORDS:
+	if (m->kind == MSG_RECORDS) {
 		queue_records(w, m);
 		return;
-	case MSG_CLAIMED:
+	}
+	if (m->kind == MSG_CLAIMED) {
 		on_claimed(w, &m->claimed);
-		break;
-	case MSG_REVOKED:
-		drop_partition(w, m->revoked.partition);
-		w->parts[m->revoked.partition].epoch = -1;
-		w->parts[m->revoked.partition].announce = false;
-		w->parts[m->revoked.partition].adopt_pending = false;
-		w->parts[m->revoked.partition].revoked = true;
-		break;
-	case MSG_PRODUCE:
-	case MSG_SHARES:
-	case MSG_REBUILD:
-	case MSG_VERSIONS:
-	case MSG_LIVE:
-	case MSG_QUERY:
-	case MSG_WARM:
-	case MSG_JOURNAL:
-	case MSG_KINDS:
-		ASSERT(!"a message that no writer gets");
+	} else {
+		ASSERT(m->kind == MSG_REVOKED);
+		on_revoked(w, m->revoked.partition);
 	}
 	msg_free(m);
 }
