@@ -231,6 +231,7 @@ static void on_out_of_range(void *context, enum event_kind topic, int32_t partit
 {
 	struct consumer *c = context;
 	struct part *part = &c->parts[partition];
+	metrics_add(c->metrics, M_OUT_OF_RANGE, 1);
 	if (part->position[topic] >= low) {
 		log_error("consumer",
 			  "the log ends before what was booked, so it is another log: not reading "
