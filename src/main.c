@@ -37,6 +37,8 @@
 
 #define ENV_FILE ".env"
 #define SPARE_LANES 8
+#define GROUP_WAIT_NS (5 * NS_PER_S)
+#define GROUP_LOOK_US 10000
 
 /* Ends the process if stopping takes too long. */
 struct watchdog {
@@ -150,7 +152,24 @@ static void start_consumer(struct program *p)
 {
 	p->consumer =
 		consumer_start(&p->cfg, p->deployment.partitions, p->consumer_mb, p->writer_mbs,
-			       (unsigned)p->cfg.writers, p->metrics, p->gauges);
+			       (unsigned)p->cfg.writers, p->metrics, p->gauges, &p->health);
+}
+
+/*
+ * Not ready before the consumer group has answered, or a first event would wait for that. Bounded,
+ * since events can be accepted all the same.
+ */
+static void await_group(struct program *p)
+{
+	const uint64_t until = clock_mono_ns() + GROUP_WAIT_NS;
+	sigset_t pending;
+	while (!atomic_load(&p->health.grouped) && clock_mono_ns() < until) {
+		sigpending(&pending);
+		if (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT))
+			return;
+		usleep(GROUP_LOOK_US);
+	}
+	atomic_store(&p->health.started, 1);
 }
 
 /* See stop_note. */
@@ -264,6 +283,7 @@ static int serve(struct program *p)
 	start_actors(p);
 	start_server(p);
 	start_consumer(p);
+	await_group(p);
 	log_info("main", "serving| http=%s admin=%s", p->cfg.http_listen, p->cfg.admin_listen);
 	wait_for_stop(&p->dog);
 	stop_all(p);

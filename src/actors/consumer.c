@@ -60,6 +60,7 @@ struct consumer {
 	int32_t partitions;
 	struct metrics *metrics;
 	struct partition_gauge *const *gauges;
+	struct health *health;
 	struct lane **lanes; /* by writer */
 	unsigned n_writers;
 	char owner[96];
@@ -217,6 +218,7 @@ static void on_assigned(void *context, const int32_t *partitions, int n)
 			"consumer",
 			"partitions were assigned, but PostgreSQL cannot be asked: claiming later");
 	assign_claimed(c);
+	atomic_store_explicit(&c->health->grouped, 1, memory_order_relaxed);
 }
 
 static void on_revoked(void *context)
@@ -387,7 +389,8 @@ static const struct actor_ops ops = {
 
 struct consumer *consumer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
 				struct mailbox *const *writers, unsigned n_writers,
-				struct metrics_set *metrics, struct partition_gauge *const *gauges)
+				struct metrics_set *metrics, struct partition_gauge *const *gauges,
+				struct health *health)
 {
 	const struct pg_options options = {
 		.role = "consumer", .timeout_ms = 10000, .lock_timeout_ms = 2000};
@@ -399,6 +402,7 @@ struct consumer *consumer_start(const struct config *cfg, int32_t partitions, st
 	c->partitions = partitions;
 	c->metrics = metrics_block_new(metrics);
 	c->gauges = gauges;
+	c->health = health;
 	c->n_writers = n_writers;
 	c->lanes = xcalloc(n_writers, sizeof(struct lane *));
 	for (unsigned i = 0; i < n_writers; i++)

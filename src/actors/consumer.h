@@ -21,8 +21,8 @@ struct consumer;
  * @thread main */
 struct consumer *consumer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
 				struct mailbox *const *writers, unsigned n_writers,
-				struct metrics_set *metrics,
-				struct partition_gauge *const *gauges) MUST_CHECK;
+				struct metrics_set *metrics, struct partition_gauge *const *gauges,
+				struct health *health) MUST_CHECK;
 
 /** @thread main */
 void consumer_stop(struct consumer *c);

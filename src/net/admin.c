@@ -176,9 +176,12 @@ void admin_readyz(struct request *r)
 	const bool postgres = atomic_load_explicit(&health->postgres, memory_order_relaxed) != 0;
 	const bool redis = atomic_load_explicit(&health->redis, memory_order_relaxed) != 0;
 	const bool stopping = atomic_load(&s->draining);
+	const bool starting = !atomic_load(&s->deps.health->started);
 	const char *status = "degraded";
 	if (stopping)
 		status = "stopping";
+	else if (starting)
+		status = "starting";
 	else if (!kafka)
 		status = "unavailable";
 	else if (postgres && redis)
@@ -187,5 +190,5 @@ void admin_readyz(struct request *r)
 		 "{\"status\":\"%s\",\"dependencies\":{\"kafka\":{\"status\":\"%s\"},"
 		 "\"postgres\":{\"status\":\"%s\"},\"redis\":{\"status\":\"%s\"}}}",
 		 status, kafka ? "up" : "down", postgres ? "up" : "down", redis ? "up" : "down");
-	response_send(r, stopping || !kafka ? 503 : 200);
+	response_send(r, stopping || starting || !kafka ? 503 : 200);
 }

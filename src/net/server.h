@@ -25,6 +25,8 @@ struct health {
 	_Atomic int kafka; /* 1 up, 0 down */
 	_Atomic int postgres;
 	_Atomic int redis;
+	_Atomic int grouped; /* the consumer group has answered for the first time */
+	_Atomic int started; /* main: the start is over */
 };
 
 /* Where a partition's reading stands; written by the consumer and the writers, read by /metrics. */
