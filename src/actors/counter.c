@@ -236,20 +236,27 @@ static enum err load_missing(struct counter *c)
 	return e;
 }
 
+/* Tell Redis how far a shard is; @before as in live_counters_publish. ERR_RETRY: it had forgotten.
+ */
+static enum err publish(struct counter *c, int32_t shard, int64_t before, int64_t version)
+{
+	enum publish_outcome outcome;
+	const enum err e = live_counters_publish(c->redis, shard, before, version, &outcome);
+	if (e == ERR_OK && outcome == PUBLISH_LOST)
+		return ERR_RETRY;
+	return e;
+}
+
 /* Publish the shards that this turn moved. */
 static enum err publish_touched(struct counter *c)
 {
 	for (int32_t i = 0; i < c->partitions; i++) {
 		struct shard *s = &c->shards[i];
-		enum publish_outcome outcome;
 		if (!s->ours || !s->in_step || !s->touched)
 			continue;
-		const enum err e =
-			live_counters_publish(c->redis, i, s->published, s->seen, &outcome);
+		const enum err e = publish(c, i, s->published, s->seen);
 		if (e != ERR_OK)
 			return e;
-		if (outcome == PUBLISH_LOST)
-			return ERR_RETRY;
 		s->published = s->seen;
 		s->touched = false;
 	}
@@ -269,18 +276,14 @@ static enum err publish_all(struct counter *c, const struct shard_versions *v)
 {
 	for (int32_t i = 0; i < c->partitions; i++) {
 		struct shard *s = &c->shards[i];
-		enum publish_outcome outcome;
-		if (!s->ours || v->versions[i] < 0)
+		const int64_t version = v->versions[i];
+		if (!s->ours || version < 0)
 			continue;
-		const enum err e = live_counters_publish(c->redis, i, -1, v->versions[i], &outcome);
+		const enum err e = publish(c, i, -1, version);
 		if (e != ERR_OK)
 			return e;
-		if (outcome == PUBLISH_LOST)
-			return ERR_RETRY;
-		*s = (struct shard){.ours = true,
-				    .in_step = true,
-				    .seen = v->versions[i],
-				    .published = v->versions[i]};
+		*s = (struct shard){
+			.ours = true, .in_step = true, .seen = version, .published = version};
 	}
 	return ERR_OK;
 }
@@ -409,8 +412,8 @@ static uint64_t on_idle(void *self)
 	lose_step(c);
 	if (e == ERR_RETRY)
 		return 0; /* Redis answers, but had forgotten: resync at once */
-	live_counters_drop(
-		c->redis); /* replies that were not taken must not answer later commands */
+	/* Replies that were not taken must not answer later commands. */
+	live_counters_drop(c->redis);
 	c->retry_at_ns = now + RETRY_NS;
 	return RETRY_NS;
 }
