@@ -30,12 +30,17 @@
 #include "domain/msg.h"
 #include "net/server.h"
 #include "store/migrate.h"
+#include "tools/tool.h"
 #include "util/clock.h"
 #include "util/config.h"
 #include "util/log.h"
 #include "util/metrics.h"
 
 #define ENV_FILE ".env"
+
+/* The subcommands for operators; the list ends with NULL. */
+static const struct tool *const tools[] = {NULL};
+
 #define SPARE_LANES 8
 #define GROUP_WAIT_NS (5 * NS_PER_S)
 #define GROUP_LOOK_US 10000
@@ -313,21 +318,48 @@ static int check_config(struct program *p)
 	return 0;
 }
 
+static const struct tool *find_tool(const char *name)
+{
+	for (const struct tool *const *t = tools; *t != NULL; t++) {
+		if (strcmp((*t)->name, name) == 0)
+			return *t;
+	}
+	return NULL;
+}
+
+static int run_tool(struct program *p, const struct tool *tool, int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		fputs(tool->help, stdout);
+		return TOOL_OK;
+	}
+	prepare(p);
+	const enum tool_exit code = tool->run(&p->cfg, metrics_block_new(p->metrics), argc, argv);
+	metrics_set_free(p->metrics);
+	config_release(&p->cfg);
+	return (int)code;
+}
+
+static void add_commands(struct buf *b)
+{
+	buf_adds(b, "tyrattribution: click and conversion attribution on Kafka, Redis and "
+		    "PostgreSQL\n\n"
+		    "usage: tyrattribution serve          serve the API and process events\n"
+		    "       tyrattribution migrate        bring database and topics up to date\n"
+		    "       tyrattribution check-config   print the effective configuration\n");
+	for (const struct tool *const *t = tools; *t != NULL; t++)
+		buf_addf(b, "       tyrattribution %-14s %s\n", (*t)->name, (*t)->summary);
+	buf_adds(b, "       tyrattribution --help         this text (--help-markdown: the "
+		    "README's table)\n\n"
+		    "Options are environment variables, or lines of the file .env; the "
+		    "environment wins.\n\n");
+}
+
 static int help(bool markdown)
 {
 	struct buf b = BUF_INIT;
 	if (!markdown)
-		buf_adds(&b,
-			 "tyrattribution: click and conversion attribution on Kafka, Redis and "
-			 "PostgreSQL\n\n"
-			 "usage: tyrattribution serve          serve the API and process events\n"
-			 "       tyrattribution migrate        bring database and topics up to "
-			 "date\n"
-			 "       tyrattribution check-config   print the effective configuration\n"
-			 "       tyrattribution --help         this text (--help-markdown: the "
-			 "README's table)\n\n"
-			 "Options are environment variables, or lines of the file .env; the "
-			 "environment wins.\n\n");
+		add_commands(&b);
 	config_help(&b, markdown);
 	fputs(b.data, stdout);
 	buf_release(&b);
@@ -348,7 +380,9 @@ int main(int argc, char **argv)
 		return help(false);
 	if (argc == 2 && strcmp(command, "--help-markdown") == 0)
 		return help(true);
-	fprintf(stderr, "tyrattribution: %s%s%s: use serve, migrate, check-config or --help\n",
+	if (find_tool(command) != NULL)
+		return run_tool(&program, find_tool(command), argc - 1, argv + 1);
+	fprintf(stderr, "tyrattribution: %s%s%s: see tyrattribution --help\n",
 		argc > 1 ? "unknown command '" : "a command is missing", command,
 		argc > 1 ? "'" : "");
 	return 2;

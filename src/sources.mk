@@ -46,6 +46,7 @@ SOURCES := \
 	store/months.c \
 	store/pg.c \
 	store/redis.c \
+	tools/tool.c \
 	util/arena.c \
 	util/base.c \
 	util/buf.c \
