@@ -123,6 +123,10 @@ trap stop_services EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 start_services
+if ! user_sets SPOOL_DIR; then
+	mkdir -p "$dir"
+	export SPOOL_DIR="$dir/spool"
+fi
 "$program" migrate
 serve && code=0 || code=$?
 exit "$code"

@@ -5,11 +5,13 @@
  * before the first actor starts the signals are blocked, and in the end it waits for one.
  *
  *      http workers -> producer -> Kafka -> consumer -> writers -> counter
+ *            |            `-> spooler
  *            |-------> live, query, history, journal
  *
  * stop_note: senders stop before receivers, so that every message has somewhere to go: HTTP
- * (running requests are answered, with the producer still there), producer, consumer, writers,
- * history, live, journal, queries, and the counter, which writers and live write to. A watchdog
+ * (running requests are answered, with the producer still there), producer, spooler (which keeps
+ * what the producer could not deliver), consumer, writers, history, live, journal, queries, and the
+ * counter, which writers and live write to. A guard
  * ends the process when that takes longer than SHUTDOWN_TIMEOUT_MS, or when a second signal comes.
  */
 #include <signal.h>
@@ -26,6 +28,8 @@
 #include "actors/live.h"
 #include "actors/producer.h"
 #include "actors/query.h"
+#include "actors/spooler.h"
+#include "actors/watchdog.h"
 #include "actors/writer.h"
 #include "domain/msg.h"
 #include "net/server.h"
@@ -42,11 +46,12 @@
 static const struct tool *const tools[] = {NULL};
 
 #define SPARE_LANES 8
+#define SPOOL_OFF "off" /* as SPOOL_DIR */
 #define GROUP_WAIT_NS (5 * NS_PER_S)
 #define GROUP_LOOK_US 10000
 
 /* Ends the process if stopping takes too long. */
-struct watchdog {
+struct stop_guard {
 	pthread_t thread;
 	sigset_t signals;
 	int64_t timeout_ms;
@@ -62,11 +67,13 @@ struct program {
 
 	struct mailbox **mailboxes; /* all of them, in the order they were made */
 	unsigned n_mailboxes;
-	struct mailbox *producer_mb, *consumer_mb, *counter_mb, *live_mb, *history_mb, *journal_mb;
+	struct mailbox *producer_mb, *spooler_mb, *consumer_mb, *counter_mb, *live_mb, *history_mb,
+		*journal_mb;
 	struct mailbox **writer_mbs, **query_mbs;
 	char (*names)[ACTOR_NAME_MAX]; /* of the numbered mailboxes */
 
 	struct producer *producer;
+	struct spooler *spooler; /* NULL: there is no spool */
 	struct consumer *consumer;
 	struct writer **writers;
 	struct counter *counter;
@@ -75,7 +82,8 @@ struct program {
 	struct journal *journal;
 	struct query **queries;
 	struct server *server;
-	struct watchdog dog;
+	struct stop_guard guard;
+	struct watchdog *dog;
 };
 
 static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned lanes,
@@ -91,11 +99,13 @@ static void make_mailboxes(struct program *p)
 	const unsigned writers = (unsigned)p->cfg.writers,
 		       queries = (unsigned)p->cfg.query_connections;
 	const unsigned workers = (unsigned)p->cfg.http_workers + SPARE_LANES;
-	p->mailboxes = xcalloc(writers + queries + 6, sizeof(struct mailbox *));
+	p->mailboxes = xcalloc(writers + queries + 7, sizeof(struct mailbox *));
 	p->names = xcalloc(writers + queries, sizeof(*p->names));
 	p->writer_mbs = xcalloc(writers, sizeof(struct mailbox *));
 	p->query_mbs = xcalloc(queries, sizeof(struct mailbox *));
 	p->producer_mb = add_mailbox(p, "producer", workers, true);
+	if (strcmp(p->cfg.spool_dir, SPOOL_OFF) != 0)
+		p->spooler_mb = add_mailbox(p, "spool", 2, false);
 	p->consumer_mb = add_mailbox(p, "consumer", 1, true);
 	p->counter_mb = add_mailbox(p, "counter", writers + 1, false);
 	p->live_mb = add_mailbox(p, "live", workers, false);
@@ -129,7 +139,12 @@ static void start_actors(struct program *p)
 	for (unsigned i = 0; i < cfg->writers; i++)
 		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb,
 					     p->metrics, p->gauges);
-	p->producer = producer_start(cfg, p->producer_mb, p->metrics, &p->health);
+	if (p->spooler_mb != NULL)
+		p->spooler = spooler_start(cfg, partitions, &p->deployment.id, p->spooler_mb,
+					   p->producer_mb, p->metrics, &p->health);
+	else
+		p->health.spool = -1;
+	p->producer = producer_start(cfg, p->producer_mb, p->spooler_mb, p->metrics, &p->health);
 }
 
 static void start_server(struct program *p)
@@ -180,9 +195,11 @@ static void await_group(struct program *p)
 /* See stop_note. */
 static void stop_all(struct program *p)
 {
+	watchdog_stop(p->dog);
 	server_drain(p->server);
 	server_stop(p->server);
 	producer_stop(p->producer);
+	spooler_stop(p->spooler);
 	consumer_stop(p->consumer);
 	for (unsigned i = 0; i < p->cfg.writers; i++)
 		writer_stop(p->writers[i]);
@@ -224,15 +241,15 @@ static void block_signals(sigset_t *set)
 
 static void *watch(void *arg)
 {
-	const struct watchdog *dog = arg;
-	const uint64_t until = clock_mono_ns() + (uint64_t)dog->timeout_ms * NS_PER_MS;
-	log_set_thread_name("watchdog");
+	const struct stop_guard *guard = arg;
+	const uint64_t until = clock_mono_ns() + (uint64_t)guard->timeout_ms * NS_PER_MS;
+	log_set_thread_name("stop");
 	for (uint64_t now = clock_mono_ns(); now < until; now = clock_mono_ns()) {
 		const struct timespec left = {
 			.tv_sec = (time_t)((until - now) / NS_PER_S),
 			.tv_nsec = (long)((until - now) % NS_PER_S),
 		};
-		if (sigtimedwait(&dog->signals, NULL, &left) > 0) {
+		if (sigtimedwait(&guard->signals, NULL, &left) > 0) {
 			log_warn("main", "second signal, exiting at once");
 			_exit(1);
 		}
@@ -242,15 +259,15 @@ static void *watch(void *arg)
 	_exit(1);
 }
 
-/* Wait for a stop signal; from then on the watchdog runs. */
-static void wait_for_stop(struct watchdog *dog)
+/* Wait for a stop signal; from then on the guard runs. */
+static void wait_for_stop(struct stop_guard *guard)
 {
 	int signal_number = 0;
-	while (sigwait(&dog->signals, &signal_number) != 0)
+	while (sigwait(&guard->signals, &signal_number) != 0)
 		;
 	log_info("main", "stopping| signal=%s", signal_number == SIGINT ? "INT" : "TERM");
-	if (pthread_create(&dog->thread, NULL, watch, dog) == 0)
-		pthread_detach(dog->thread);
+	if (pthread_create(&guard->thread, NULL, watch, guard) == 0)
+		pthread_detach(guard->thread);
 }
 
 static void log_config(const struct config *cfg)
@@ -274,7 +291,7 @@ static void prepare(struct program *p)
 static int serve(struct program *p)
 {
 	prepare(p);
-	p->dog.timeout_ms = p->cfg.shutdown_timeout_ms;
+	p->guard.timeout_ms = p->cfg.shutdown_timeout_ms;
 	log_config(&p->cfg);
 	migrate_check(&p->cfg, metrics_block_new(p->metrics), &p->deployment);
 	for (int k = 0; k < EVENT_KINDS; k++) {
@@ -282,15 +299,16 @@ static int serve(struct program *p)
 		for (int32_t i = 0; i < p->deployment.partitions; i++)
 			p->gauges[k][i].lag = p->gauges[k][i].next_offset = -1;
 	}
-	block_signals(&p->dog.signals);
+	block_signals(&p->guard.signals);
 	p->cache = history_cache_new(p->cfg.history_cache_days);
 	make_mailboxes(p);
 	start_actors(p);
 	start_server(p);
 	start_consumer(p);
 	await_group(p);
+	p->dog = watchdog_start(p->mailboxes, p->n_mailboxes, p->cfg.actor_stuck_ms);
 	log_info("main", "serving| http=%s admin=%s", p->cfg.http_listen, p->cfg.admin_listen);
-	wait_for_stop(&p->dog);
+	wait_for_stop(&p->guard);
 	stop_all(p);
 	free_all(p);
 	log_info("main", "stopped");

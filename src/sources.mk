@@ -8,6 +8,8 @@ SOURCES := \
 	actors/live.c \
 	actors/producer.c \
 	actors/query.c \
+	actors/spooler.c \
+	actors/watchdog.c \
 	actors/writer.c \
 	domain/decode.c \
 	domain/event.c \
@@ -46,6 +48,9 @@ SOURCES := \
 	store/months.c \
 	store/pg.c \
 	store/redis.c \
+	store/spool.c \
+	store/spool_record.c \
+	store/spool_segment.c \
 	tools/tool.c \
 	util/arena.c \
 	util/base.c \
@@ -53,6 +58,7 @@ SOURCES := \
 	util/clock.c \
 	util/completion.c \
 	util/config.c \
+	util/crc32c.c \
 	util/datetime.c \
 	util/event_count.c \
 	util/json.c \

@@ -39,6 +39,7 @@ static void *run(void *arg)
 		a->ops->init(a->self);
 	while (!mailbox_is_closed(a->mb)) {
 		const uint32_t ticket = mailbox_ticket(a->mb);
+		mailbox_beat(a->mb);
 		const unsigned n = take_messages(a);
 		const uint64_t sleep_ns = a->ops->on_idle(a->self);
 		if (n == 0 && sleep_ns > 0 && !mailbox_is_closed(a->mb))

@@ -2,19 +2,33 @@
  * The producer actor.
  *
  * Runs on its own thread, woken through an eventfd by senders and by librdkafka alike. A message
- * stays with this actor until all of its records have a status, so Kafka's library reads keys and
+ * stays with this actor until all of its records have a result, so Kafka's library reads keys and
  * values in place.
+ *
+ * breaker_note: Kafka counts as down once the oldest message in flight is older than
+ * KAFKA_STALL_MS; no callback of the library is needed to find that out. What is in flight then is
+ * copied to the spool, so that its senders get their answer; the library keeps the originals and
+ * may still deliver them, and the writers recognise such duplicates. New events go to the spool at
+ * once. Kafka is back when something has been acknowledged since and nothing in flight is old; when
+ * nothing is in flight, the next message of the spool (or, without one, of a client) is the probe.
+ *
+ * fatal_note: when the library's producer fails for good it is asked for everything it still has,
+ * which comes back without acknowledgement and so goes to the spool; then it is replaced.
  */
 #include "actors/producer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "actors/actor.h"
+#include "actors/spooler.h"
 #include "store/kafka_producer.h"
 #include "util/clock.h"
 #include "util/log.h"
 
 #define IDLE_NS (50 * NS_PER_MS)
+#define SPOOL_LANE 65535
+#define REPLACE_NS NS_PER_S
 
 struct producer {
 	struct actor actor;
@@ -23,12 +37,16 @@ struct producer {
 	const struct config *cfg;
 	struct health *health;
 	struct metrics *metrics;
+	struct lane *spool;   /* for events; NULL: there is no spool */
+	struct lane *drained; /* for what the spool sent and gets back; has room for all of it */
 
 	/* owned by the producer thread */
 	struct kafka_producer *kafka;
 	struct msg *oldest, *newest; /* messages in flight, in the order they came */
-	int64_t inflight;	     /* their records without a status */
-	bool stalled;
+	int64_t inflight;	     /* their records that the library has */
+	bool stalled;		     /* see breaker_note */
+	bool acknowledged;	     /* something, since it stalled */
+	uint64_t replace_at_ns;	     /* see fatal_note */
 };
 
 static void unlink_msg(struct producer *p, struct msg *m)
@@ -47,60 +65,159 @@ static void link_msg(struct producer *p, struct msg *m)
 	p->newest = m;
 }
 
+/* To the spool, or back to the sender: what was not acknowledged may be repeated. */
+static void spool_or_refuse(struct producer *p, struct msg *m)
+{
+	void *moving = m;
+	m->kind = MSG_SPOOL;
+	if (p->spool != NULL && mailbox_push(p->spool, &moving) == MAILBOX_OK)
+		return;
+	for (uint32_t i = 0; i < m->produce.n; i++) {
+		if (m->produce.records[i].status == PRODUCE_PENDING)
+			m->produce.records[i].status = PRODUCE_RETRY;
+	}
+	msg_answer(m);
+}
+
+/* Nothing of the message is with the library any more. */
+static void finish(struct producer *p, struct msg *m)
+{
+	uint32_t accepted = 0;
+	void *moving = m;
+	for (uint32_t i = 0; i < m->produce.n; i++)
+		accepted += m->produce.records[i].status == PRODUCE_ACCEPTED;
+	if (m->kind == MSG_DRAIN) {
+		const enum mailbox_result r = mailbox_push(p->drained, &moving);
+		ASSERT(r == MAILBOX_OK);
+	} else if (accepted == m->produce.n || m->ticket.completion == NULL) {
+		msg_answer(m);
+	} else {
+		spool_or_refuse(p, m);
+	}
+}
+
 static void on_result(void *context, struct produce_record *record, bool acknowledged)
 {
 	struct producer *p = context;
 	struct msg *m = record->owner;
-	record->status = acknowledged ? PRODUCE_ACCEPTED : PRODUCE_RETRY;
+	if (acknowledged)
+		record->status = PRODUCE_ACCEPTED;
+	p->acknowledged = p->acknowledged || acknowledged;
 	p->inflight--;
 	if (--m->produce.pending == 0) {
 		unlink_msg(p, m);
-		msg_answer(m);
+		finish(p, m);
 	}
+}
+
+/* May the message go to Kafka? See breaker_note. */
+static bool is_let_through(const struct producer *p, const struct msg *m)
+{
+	if (!p->stalled)
+		return true;
+	return p->inflight == 0 && (m->kind == MSG_DRAIN || p->spool == NULL);
 }
 
 static void on_msg(void *self, struct msg *m)
 {
 	struct producer *p = self;
-	ASSERT(m->kind == MSG_PRODUCE);
+	ASSERT(m->kind == MSG_PRODUCE || m->kind == MSG_DRAIN);
+	const bool through = is_let_through(p, m);
 	m->produce.pending = 0;
-	for (uint32_t i = 0; i < m->produce.n; i++) {
+	for (uint32_t i = 0; through && i < m->produce.n; i++) {
 		struct produce_record *record = &m->produce.records[i];
-		if (p->stalled || kafka_producer_send(p->kafka, record) != ERR_OK)
-			record->status = PRODUCE_RETRY;
-		else
+		if (record->status == PRODUCE_PENDING &&
+		    kafka_producer_send(p->kafka, record) == ERR_OK)
 			m->produce.pending++;
 	}
 	/* Results are delivered by kafka_producer_poll alone, so none of them has come yet. */
 	p->inflight += m->produce.pending;
 	if (m->produce.pending == 0)
-		msg_answer(m);
+		finish(p, m);
 	else
 		link_msg(p, m);
 }
 
+/* The same message for the spool, with the bytes of what is not acknowledged; takes the ticket. */
+static struct msg *copy_for_spool(struct msg *m)
+{
+	const size_t records_len = m->produce.n * sizeof(struct produce_record);
+	size_t bytes = 0;
+	for (uint32_t i = 0; i < m->produce.n; i++)
+		bytes += m->produce.records[i].value_len;
+	struct msg *copy = msg_new(MSG_SPOOL, records_len + bytes);
+	char *value = copy->bytes + records_len;
+	copy->produce.records = memcpy(copy->bytes, m->produce.records, records_len);
+	copy->produce.n = m->produce.n;
+	for (uint32_t i = 0; i < m->produce.n; i++) {
+		struct produce_record *record = &copy->produce.records[i];
+		record->owner = copy;
+		record->value = memcpy(value, record->value, record->value_len);
+		value += record->value_len;
+	}
+	copy->ticket = m->ticket;
+	m->ticket = (struct ticket){.completion = NULL};
+	return copy;
+}
+
+static void spool_inflight(struct producer *p)
+{
+	for (struct msg *m = p->oldest; m != NULL; m = m->produce.newer) {
+		if (m->kind == MSG_PRODUCE && m->ticket.completion != NULL)
+			spool_or_refuse(p, copy_for_spool(m));
+	}
+}
+
+static void trip(struct producer *p, uint64_t age_ns)
+{
+	log_warn("kafka",
+		 p->spool != NULL
+			 ? "no acknowledgement, keeping events in the spool| oldest_ms=%llu"
+			 : "no acknowledgement, refusing events| oldest_ms=%llu",
+		 (unsigned long long)(age_ns / NS_PER_MS));
+	p->stalled = true;
+	p->acknowledged = false;
+	if (p->spool != NULL)
+		spool_inflight(p);
+}
+
+/* See breaker_note. */
 static void judge(struct producer *p)
 {
 	const uint64_t age_ns = p->oldest != NULL ? clock_mono_ns() - p->oldest->created_ns : 0;
-	const bool stalled = age_ns > (uint64_t)p->cfg->kafka_stall_ms * NS_PER_MS;
-	if (stalled && !p->stalled)
-		log_warn("kafka",
-			 "no acknowledgement, refusing events until one comes| oldest_ms=%llu",
-			 (unsigned long long)(age_ns / NS_PER_MS));
-	if (!stalled && p->stalled)
+	const bool is_old = age_ns > (uint64_t)p->cfg->kafka_stall_ms * NS_PER_MS;
+	if (is_old && !p->stalled) {
+		trip(p, age_ns);
+	} else if (!is_old && p->stalled && p->acknowledged) {
 		log_info("kafka", "acknowledging again");
-	p->stalled = stalled;
-	const bool up = !stalled && kafka_producer_is_connected(p->kafka);
+		p->stalled = false;
+	}
+	const bool up = !p->stalled && kafka_producer_is_connected(p->kafka);
 	atomic_store_explicit(&p->health->kafka, up, memory_order_relaxed);
 	metrics_set(p->metrics, M_KAFKA_PRODUCER_UP, up);
 	metrics_set(p->metrics, M_KAFKA_INFLIGHT, p->inflight);
 	metrics_set(p->metrics, M_KAFKA_OLDEST_MS, (int64_t)(age_ns / NS_PER_MS));
 }
 
+/* See fatal_note. */
+static void replace_failed(struct producer *p)
+{
+	const uint64_t now = clock_mono_ns();
+	if (!kafka_producer_has_failed(p->kafka) || now < p->replace_at_ns)
+		return;
+	log_error("kafka", "the producer failed for good, making a new one");
+	metrics_add(p->metrics, M_KAFKA_PRODUCERS_REPLACED, 1);
+	kafka_producer_drain(p->kafka, 0);
+	kafka_producer_free(p->kafka);
+	p->kafka = kafka_producer_new(p->cfg, mailbox_fd(p->actor.mb), on_result, p);
+	p->replace_at_ns = now + REPLACE_NS;
+}
+
 static uint64_t on_idle(void *self)
 {
 	struct producer *p = self;
 	kafka_producer_poll(p->kafka);
+	replace_failed(p);
 	judge(p);
 	return IDLE_NS;
 }
@@ -122,13 +239,17 @@ static void fini(void *self)
 static const struct actor_ops ops = {
 	.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
-struct producer *producer_start(const struct config *cfg, struct mailbox *mb,
+struct producer *producer_start(const struct config *cfg, struct mailbox *mb, struct mailbox *spool,
 				struct metrics_set *metrics, struct health *health)
 {
 	struct producer *p = xcalloc(1, sizeof(*p));
 	p->cfg = cfg;
 	p->health = health;
 	p->metrics = metrics_block_new(metrics);
+	if (spool != NULL) {
+		p->spool = mailbox_lane_open(spool, SPOOL_LANE);
+		p->drained = mailbox_lane_open(spool, SPOOLER_WINDOW);
+	}
 	actor_start(&p->actor, &ops, "producer", p, mb);
 	return p;
 }

@@ -2,9 +2,9 @@
  * The producer actor: from the HTTP workers' lanes into Kafka, and the acknowledgements back.
  *
  * Overview: it answers every MSG_PRODUCE once each of its records was acknowledged or given up.
- * While the oldest message in flight is older than KAFKA_STALL_MS Kafka counts as down, and new
- * messages are answered with PRODUCE_RETRY at once, so that workers do not pile up behind an
- * outage. Threads: one, its own.
+ * While the oldest message in flight is older than KAFKA_STALL_MS Kafka counts as down: what is not
+ * acknowledged goes to the spool, which answers in its place, or, where there is none, is answered
+ * with PRODUCE_RETRY. Threads: one, its own.
  */
 #ifndef ACTORS_PRODUCER_H
 #define ACTORS_PRODUCER_H
@@ -16,8 +16,9 @@
 
 struct producer;
 
-/** All arguments are borrowed; @mb must have an eventfd. @thread main */
-struct producer *producer_start(const struct config *cfg, struct mailbox *mb,
+/** All arguments are borrowed; @mb must have an eventfd. @spool is the spooler's mailbox, NULL if
+ * there is none. @thread main */
+struct producer *producer_start(const struct config *cfg, struct mailbox *mb, struct mailbox *spool,
 				struct metrics_set *metrics, struct health *health) MUST_CHECK;
 
 /** Send what is queued, wait for acknowledgements, answer everybody, free. @thread main */

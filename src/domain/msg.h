@@ -19,6 +19,8 @@
 /* kind, the way it goes, payload */
 #define MSG_LIST(X)                                                                                \
 	X(MSG_PRODUCE, "http -> producer", struct msg_produce)                                     \
+	X(MSG_SPOOL, "producer -> spooler", struct msg_produce)                                    \
+	X(MSG_DRAIN, "spooler -> producer -> spooler", struct msg_produce)                         \
 	X(MSG_RECORDS, "consumer -> writer", struct msg_records)                                   \
 	X(MSG_CLAIMED, "consumer -> writer -> counter", struct msg_claimed)                        \
 	X(MSG_REVOKED, "consumer -> writer -> counter", struct msg_revoked)                        \
@@ -36,7 +38,7 @@ enum msg_kind { MSG_LIST(MSG_ENUM) MSG_KINDS };
 
 enum produce_status {
 	PRODUCE_PENDING,
-	PRODUCE_ACCEPTED, /* acknowledged by all in-sync replicas */
+	PRODUCE_ACCEPTED, /* acknowledged by all in-sync replicas, or durable in the spool */
 	PRODUCE_RETRY, /* not known to be stored; repeating it with the same id and time is safe */
 };
 
@@ -44,13 +46,17 @@ struct produce_record {
 	struct msg *owner;    /* the message this record is part of */
 	enum event_kind kind; /* which topic */
 	int32_t partition;
-	enum produce_status status; /* written by the producer */
+	enum produce_status status; /* written by the producer or the spooler */
+	uint64_t segment;	    /* of the spool that it came from; 0: of none */
 	const char *value;	    /* the event's JSON, inside the message */
 	uint32_t value_len;
 	char key[UUID_TEXT_LEN]; /* the user id */
 };
 
-/* Events for Kafka. Answered when every record has a status other than PENDING. */
+/*
+ * Events for Kafka. Answered when every record has a status other than PENDING. What comes out of
+ * the spool (MSG_DRAIN) goes back there, and is PENDING where Kafka has not taken it.
+ */
 struct msg_produce {
 	struct produce_record *records; /* inside the message */
 	uint32_t n;

@@ -173,6 +173,8 @@ void admin_readyz(struct request *r)
 	const struct server *s = r->w->server;
 	const struct health *health = s->deps.health;
 	const bool kafka = atomic_load_explicit(&health->kafka, memory_order_relaxed) != 0;
+	const int spool = atomic_load_explicit(&health->spool, memory_order_relaxed);
+	const bool accepting = kafka || spool > 0;
 	const bool postgres = atomic_load_explicit(&health->postgres, memory_order_relaxed) != 0;
 	const bool redis = atomic_load_explicit(&health->redis, memory_order_relaxed) != 0;
 	const bool stopping = atomic_load(&s->draining);
@@ -182,13 +184,18 @@ void admin_readyz(struct request *r)
 		status = "stopping";
 	else if (starting)
 		status = "starting";
-	else if (!kafka)
+	else if (!accepting)
 		status = "unavailable";
-	else if (postgres && redis)
+	else if (kafka && postgres && redis)
 		status = "ready";
 	buf_addf(response_begin(r),
 		 "{\"status\":\"%s\",\"dependencies\":{\"kafka\":{\"status\":\"%s\"},"
-		 "\"postgres\":{\"status\":\"%s\"},\"redis\":{\"status\":\"%s\"}}}",
-		 status, kafka ? "up" : "down", postgres ? "up" : "down", redis ? "up" : "down");
-	response_send(r, stopping || starting || !kafka ? 503 : 200);
+		 "\"spool\":{\"status\":\"%s\"},\"postgres\":{\"status\":\"%s\"},"
+		 "\"redis\":{\"status\":\"%s\"}}}",
+		 status, kafka ? "up" : "down",
+		 spool < 0 ? "off"
+		 : spool   ? "up"
+			   : "full",
+		 postgres ? "up" : "down", redis ? "up" : "down");
+	response_send(r, stopping || starting || !accepting ? 503 : 200);
 }

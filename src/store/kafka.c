@@ -6,12 +6,25 @@
 #include "store/kafka.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "util/clock.h"
+#include "util/event_count.h"
 #include "util/log.h"
 
 #define ADMIN_TIMEOUT_MS 10000
+#define DESTROY_WAIT_NS (5 * NS_PER_S)
+
+/* A destroy that is under way. Freed by whichever of the two threads lets go of it last. */
+struct destroy {
+	rd_kafka_t *rk;
+	struct event_count done;
+	_Atomic int holders;
+};
 
 static void on_log(const rd_kafka_t *rk, int level, const char *fac, const char *buf)
 {
@@ -48,6 +61,44 @@ rd_kafka_conf_t *kafka_conf(const struct config *cfg)
 	kafka_set(conf, "topic.metadata.refresh.interval.ms", "30000");
 	rd_kafka_conf_set_log_cb(conf, on_log);
 	return conf;
+}
+
+static void let_go(struct destroy *d)
+{
+	if (atomic_fetch_sub(&d->holders, 1) == 1)
+		free(d);
+}
+
+static void *destroy_now(void *arg)
+{
+	struct destroy *d = arg;
+	rd_kafka_destroy(d->rk);
+	event_count_wake(&d->done);
+	let_go(d);
+	return NULL;
+}
+
+bool kafka_destroy(rd_kafka_t *rk)
+{
+	pthread_t thread;
+	struct destroy *d = xcalloc_aligned(1, sizeof(*d));
+	d->rk = rk;
+	d->holders = 2;
+	const uint32_t before = event_count_value(&d->done);
+	if (pthread_create(&thread, NULL, destroy_now, d) != 0) {
+		destroy_now(d);
+		let_go(d);
+		return true;
+	}
+	pthread_detach(thread);
+	const uint64_t until = clock_mono_ns() + DESTROY_WAIT_NS;
+	while (event_count_value(&d->done) == before && clock_mono_ns() < until)
+		(void)event_count_wait(&d->done, before, until);
+	const bool done = event_count_value(&d->done) != before;
+	if (!done)
+		log_error("kafka", "the library hangs while it is closed, going on without it");
+	let_go(d);
+	return done;
 }
 
 const char *kafka_topic(const struct config *cfg, enum event_kind kind)
@@ -137,7 +188,7 @@ bool kafka_create_topics(const struct config *cfg, int32_t partitions, char erro
 		if (topics[k] != NULL)
 			rd_kafka_NewTopic_destroy(topics[k]);
 	}
-	rd_kafka_destroy(rk);
+	(void)kafka_destroy(rk);
 	return ok;
 }
 
@@ -161,6 +212,6 @@ bool kafka_count_partitions(const struct config *cfg, int timeout_ms, int32_t co
 		snprintf(error, KAFKA_ERROR_MAX, "%s", rd_kafka_err2str(e));
 	else
 		rd_kafka_metadata_destroy(metadata);
-	rd_kafka_destroy(rk);
+	(void)kafka_destroy(rk);
 	return e == RD_KAFKA_RESP_ERR_NO_ERROR;
 }

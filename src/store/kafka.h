@@ -26,6 +26,13 @@ void kafka_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value);
 /** The topic that holds a kind of event. */
 const char *kafka_topic(const struct config *cfg, enum event_kind kind);
 
+/**
+ * Destroy a producer or consumer, in a thread of its own, since the library may hang in it. False:
+ * it is not done after five seconds and goes on there; what its callbacks use must stay.
+ * @thread any
+ */
+bool kafka_destroy(rd_kafka_t *rk);
+
 /** Create the topics that are missing. False: @error says why. @thread main */
 bool kafka_create_topics(const struct config *cfg, int32_t partitions,
 			 char error[KAFKA_ERROR_MAX]) MUST_CHECK;

@@ -6,6 +6,7 @@
  */
 #include "store/kafka_consumer.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct kafka_consumer {
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
 	rd_kafka_message_t *message; /* the one lent out */
+	_Atomic bool closing;	     /* callbacks from here on are of nobody's interest */
 };
 
 static bool topic_kind(const struct config *cfg, const char *topic, enum event_kind *out)
@@ -63,6 +65,10 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 			 rd_kafka_topic_partition_list_t *list, void *opaque)
 {
 	struct kafka_consumer *c = opaque;
+	if (atomic_load(&c->closing)) {
+		(void)rd_kafka_assign(rk, NULL);
+		return;
+	}
 	if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		report_assignment(c, list);
 		return;
@@ -201,7 +207,9 @@ void kafka_consumer_free(struct kafka_consumer *c)
 		return;
 	if (c->message != NULL)
 		rd_kafka_message_destroy(c->message);
+	atomic_store(&c->closing, true);
+	rd_kafka_queue_io_event_enable(c->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(c->queue);
-	rd_kafka_destroy(c->rk);
-	free(c);
+	if (kafka_destroy(c->rk))
+		free(c);
 }

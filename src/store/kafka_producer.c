@@ -16,6 +16,7 @@
 #include "util/log.h"
 
 #define EVENT_MESSAGES 512
+#define PURGE_NS (10 * NS_PER_S)
 
 struct kafka_producer {
 	rd_kafka_t *rk;
@@ -24,6 +25,7 @@ struct kafka_producer {
 	kafka_result_fn *result;
 	void *context;
 	bool connected;
+	bool failed;
 };
 
 static rd_kafka_conf_t *producer_conf(const struct config *cfg)
@@ -39,7 +41,8 @@ static rd_kafka_conf_t *producer_conf(const struct config *cfg)
 	kafka_set(conf, "message.timeout.ms", "120000");
 	kafka_set(conf, "request.timeout.ms", "10000");
 	kafka_set(conf, "statistics.interval.ms", "1000");
-	rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_STATS);
+	rd_kafka_conf_set_events(conf,
+				 RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_ERROR);
 	return conf;
 }
 
@@ -74,6 +77,7 @@ enum err kafka_producer_send(struct kafka_producer *p, struct produce_record *re
 	const rd_kafka_resp_err_t e = rd_kafka_last_error();
 	if (e == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		return ERR_BUSY;
+	p->failed = p->failed || e == RD_KAFKA_RESP_ERR__FATAL;
 	log_error("kafka", "the producer refused a message| error=\"%s\"", rd_kafka_err2str(e));
 	return ERR_DOWN;
 }
@@ -94,6 +98,22 @@ bool kafka_producer_is_connected(const struct kafka_producer *p)
 	return p->connected;
 }
 
+bool kafka_producer_has_failed(const struct kafka_producer *p)
+{
+	return p->failed;
+}
+
+/* Errors are informational, but for one kind. */
+static void note_error(struct kafka_producer *p, rd_kafka_event_t *ev)
+{
+	char why[KAFKA_ERROR_MAX];
+	if (rd_kafka_event_error(ev) != RD_KAFKA_RESP_ERR__FATAL)
+		return;
+	(void)rd_kafka_fatal_error(p->rk, why, sizeof(why));
+	log_error("kafka", "the producer reports a fatal error| error=\"%s\"", why);
+	p->failed = true;
+}
+
 void kafka_producer_poll(struct kafka_producer *p)
 {
 	rd_kafka_event_t *ev;
@@ -102,7 +122,23 @@ void kafka_producer_poll(struct kafka_producer *p)
 			deliver(p, ev);
 		else if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_STATS)
 			p->connected = strstr(rd_kafka_event_stats(ev), "\"state\":\"UP\"") != NULL;
+		else if (rd_kafka_event_type(ev) == RD_KAFKA_EVENT_ERROR)
+			note_error(p, ev);
 		rd_kafka_event_destroy(ev);
+	}
+}
+
+/* Every message comes back from a purge; one that did not could neither be freed nor answered. */
+static void give_up_rest(struct kafka_producer *p)
+{
+	const uint64_t until = clock_mono_ns() + PURGE_NS;
+	(void)rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	while (rd_kafka_outq_len(p->rk) > 0) {
+		(void)rd_kafka_flush(p->rk, 10);
+		kafka_producer_poll(p);
+		if (clock_mono_ns() > until)
+			die("Kafka's library does not give its messages back; nothing that was "
+			    "acknowledged is lost, ending so that a restart goes on");
 	}
 }
 
@@ -113,13 +149,8 @@ void kafka_producer_drain(struct kafka_producer *p, int64_t timeout_ms)
 		(void)rd_kafka_flush(p->rk, 10);
 		kafka_producer_poll(p);
 	}
-	if (rd_kafka_outq_len(p->rk) > 0) {
-		(void)rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-		while (rd_kafka_outq_len(p->rk) > 0) {
-			(void)rd_kafka_flush(p->rk, 10);
-			kafka_producer_poll(p);
-		}
-	}
+	if (rd_kafka_outq_len(p->rk) > 0)
+		give_up_rest(p);
 	kafka_producer_poll(p);
 }
 
@@ -127,9 +158,10 @@ void kafka_producer_free(struct kafka_producer *p)
 {
 	if (p == NULL)
 		return;
+	rd_kafka_queue_io_event_enable(p->queue, -1, NULL, 0);
 	rd_kafka_queue_destroy(p->queue);
 	for (int k = 0; k < EVENT_KINDS; k++)
 		rd_kafka_topic_destroy(p->topics[k]);
-	rd_kafka_destroy(p->rk);
+	(void)kafka_destroy(p->rk); /* it has no callback of ours */
 	free(p);
 }

@@ -30,6 +30,9 @@ enum err kafka_producer_send(struct kafka_producer *p, struct produce_record *re
  * report. */
 bool kafka_producer_is_connected(const struct kafka_producer *p);
 
+/** It takes no message any more and must be drained, freed and made anew. */
+bool kafka_producer_has_failed(const struct kafka_producer *p);
+
 /** Deliver the results that are there, without waiting. */
 void kafka_producer_poll(struct kafka_producer *p);
 

@@ -71,6 +71,9 @@ struct mailbox {
 	/* owned by the receiver */
 	uint64_t *pending;
 	unsigned cursor; /* the lane after the one served last */
+
+	/* written by the receiver, read by anyone */
+	_Atomic uint64_t beats;
 };
 
 struct mailbox *mailbox_new(const char *name, unsigned lanes_max, bool with_fd)
@@ -257,6 +260,17 @@ void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns)
 int mailbox_fd(const struct mailbox *mb)
 {
 	return mb->fd;
+}
+
+void mailbox_beat(struct mailbox *mb)
+{
+	const uint64_t beats = atomic_load_explicit(&mb->beats, memory_order_relaxed);
+	atomic_store_explicit(&mb->beats, beats + 1, memory_order_relaxed);
+}
+
+uint64_t mailbox_beats(const struct mailbox *mb)
+{
+	return atomic_load_explicit(&mb->beats, memory_order_relaxed);
 }
 
 const char *mailbox_name(const struct mailbox *mb)

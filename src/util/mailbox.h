@@ -65,6 +65,12 @@ void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns);
  * receiver */
 int mailbox_fd(const struct mailbox *mb);
 
+/** The receiver is alive: counted once a turn. @thread receiver */
+void mailbox_beat(struct mailbox *mb);
+
+/** How often. @thread any */
+uint64_t mailbox_beats(const struct mailbox *mb);
+
 const char *mailbox_name(const struct mailbox *mb);
 
 struct mailbox_stats {

@@ -316,6 +316,10 @@ class Server:
         """Does the process live?"""
         return self._process.poll() is None
 
+    def is_halted(self):
+        """Was it stopped by a signal?"""
+        return pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rsplit(") ", 1)[1][0] in "Tt"
+
     def wait_ready(self, timeout=30):
         """Wait until /readyz answers 200; the start of a process that ends early is an error at once."""
         def ready():
@@ -485,13 +489,19 @@ class World:
         if migrate and not self._migrated:
             self.migrate(**{k: v for k, v in options.items() if k.startswith("KAFKA_")})
         env = {**self.env, "HTTP_LISTEN": f"127.0.0.1:{free_port()}", "ADMIN_LISTEN": f"127.0.0.1:{free_port()}",
-               **options}
+               "SPOOL_DIR": self._spool_dir(), **options}
         server = Server(self, {k: str(v) for k, v in env.items() if v is not None},
                         len(self.servers), env_file)
         self.servers.append(server)
         if wait:
             server.wait_ready()
         return server
+
+    def _spool_dir(self):
+        """A spool that no running server has: one that was left behind first, so that its events are drained."""
+        used = {server.env.get("SPOOL_DIR") for server in self.servers if server.is_running()}
+        known = sorted(server.env["SPOOL_DIR"] for server in self.servers if server.env.get("SPOOL_DIR"))
+        return next((d for d in known if d not in used), str(self.dir / f"spool-{len(self.servers)}"))
 
     # PostgreSQL
 
@@ -599,7 +609,11 @@ class World:
         return [found[(self.topics[kind], p)] for p in range(self.partitions())]
 
     def behind(self):
-        """What is not processed yet: {(kind, partition): (next offset of the fence, end offset)}."""
+        """What is not processed yet: {(kind, partition): (next offset of the fence, end offset)}, or spools."""
+        spools = {("spool", i): server.metrics().get("tyr_spool_records", 0)
+                  for i, server in enumerate(self.servers) if server.is_running() and not server.is_halted()}
+        if any(spools.values()):
+            return spools
         ends = self._offsets(OffsetSpec.latest(), KINDS)
         fences = {row[0]: row[1] for row in self.sql("SELECT partition, next_offset FROM partition_fences")}
         late = {}
@@ -621,7 +635,7 @@ class World:
                 late, error = self.behind(), None
                 if not late:
                     return
-            except (psycopg.Error, KafkaException) as caught:
+            except (psycopg.Error, KafkaException, requests.RequestException) as caught:
                 error = caught
             time.sleep(0.02)
         tails = "\n".join(server.tail() for server in self.servers)

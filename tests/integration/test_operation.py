@@ -308,9 +308,9 @@ def test_metrics_are_prometheus_text(world):
 
 
 def ready(server, status, word, **down):
-    """Does /readyz answer so, with these dependencies down and the others up?"""
+    """Does /readyz answer so, with these words for these dependencies and "up" for the others?"""
     code, body = server.readyz()
-    wanted = {name: {"status": "down" if name in down else "up"} for name in ("kafka", "postgres", "redis")}
+    wanted = {name: {"status": down.get(name, "up")} for name in ("kafka", "spool", "postgres", "redis")}
     assert (code, body["status"]) == (status, word), (code, body)
     assert body["dependencies"] == wanted, body
     return True
@@ -457,9 +457,9 @@ def refusal(response, event_id):
 
 
 def test_kafka_halted(world):
-    """While Kafka does not answer, events are 503 with their ids, and one sent again afterwards is stored once."""
+    """While Kafka does not answer and there is no spool, events are 503 with their ids, and one sent again afterwards is stored once."""
     services = world.services
-    server = world.serve(ACK_TIMEOUT_MS=int(700 * SLOW), KAFKA_STALL_MS=int(300 * SLOW))
+    server = world.serve(ACK_TIMEOUT_MS=int(700 * SLOW), KAFKA_STALL_MS=int(300 * SLOW), SPOOL_DIR="off")
     server.click()
     body = click_body(click_id=new_id())
     services.kill("kafka", "STOP")
@@ -469,11 +469,11 @@ def test_kafka_halted(world):
     batch = server.post("/api/events/batch", [{"event": "click", **body}])
     assert batch.status_code == 503 and batch.json()["retry"] == 1, batch.text
     assert batch.json()["results"][0]["id"] == body["click_id"]
-    eventually(lambda: ready(server, 503, "unavailable", kafka=True), 5)
+    eventually(lambda: ready(server, 503, "unavailable", kafka="down", spool="off"), 5)
     assert server.metrics()["tyr_kafka_up"] == 0
     services.kill("kafka", "CONT")
     eventually(lambda: server.post("/api/clicks", body).status_code == 201, 30, "events are accepted again")
-    eventually(lambda: ready(server, 200, "ready"), 10)
+    eventually(lambda: ready(server, 200, "ready", spool="off"), 10)
     world.wait_processed()
     assert world.sql("SELECT count(*) FROM click_events WHERE click_id = %s", body["click_id"]) == [(1,)]
     samples = server.metrics()
@@ -481,21 +481,21 @@ def test_kafka_halted(world):
 
 
 def test_kafka_restarted(world):
-    """Kafka stopped and started again costs 503s with ids and nothing else; the program recovers by itself."""
+    """Without a spool, Kafka stopped and started again costs 503s with ids and nothing else."""
     services = world.services
-    server = world.serve(ACK_TIMEOUT_MS=int(700 * SLOW), KAFKA_STALL_MS=int(300 * SLOW))
+    server = world.serve(ACK_TIMEOUT_MS=int(700 * SLOW), KAFKA_STALL_MS=int(300 * SLOW), SPOOL_DIR="off")
     campaign = new_id()
     accepted = [server.click(campaign_id=campaign)["click_id"]]
     world.wait_processed()
     services.stop("kafka")
     body = click_body(campaign_id=campaign, click_id=new_id())
     eventually(lambda: refusal(server.post("/api/clicks", body), body["click_id"]), 10)
-    eventually(lambda: ready(server, 503, "unavailable", kafka=True), 5)
+    eventually(lambda: ready(server, 503, "unavailable", kafka="down", spool="off"), 5)
     assert server.statistics(campaign)["data"][0]["total_clicks"] == 1, "statistics need no Kafka"
     services.start("kafka")
     eventually(lambda: server.post("/api/clicks", body).status_code == 201, 30, "events are accepted again")
     accepted += [body["click_id"], server.click(campaign_id=campaign)["click_id"]]
-    eventually(lambda: ready(server, 200, "ready"), 10)
+    eventually(lambda: ready(server, 200, "ready", spool="off"), 10)
     world.wait_processed()
     assert set(accepted) <= stored_clicks(world)
     assert world.sql("SELECT sum(clicks) FROM click_buckets") == world.sql("SELECT count(*) FROM click_events")
@@ -512,7 +512,7 @@ def test_postgres_restarted(world):
     services.stop("postgres")
     ids = [server.click(campaign_id=campaign, click_date=when)["click_id"] for _ in range(50)]
     server.conversion(campaign_id=campaign, user_id=user, conversion_date=when, value=20)
-    eventually(lambda: ready(server, 200, "degraded", postgres=True), 15)
+    eventually(lambda: ready(server, 200, "degraded", postgres="down"), 15)
     assert server.metrics()["tyr_postgres_up"] == 0
     response = server.get("/api/campaigns/statistics", campaign_id=new_id())
     assert response.status_code == 503, "a campaign that PostgreSQL was not asked for is not 404"
@@ -574,7 +574,7 @@ def test_redis_away(world):
     assert world.redis().get(keys()[0]) == "5"
     services.stop("redis")
     add(5)
-    eventually(lambda: ready(server, 200, "degraded", redis=True), 10)
+    eventually(lambda: ready(server, 200, "degraded", redis="down"), 10)
     assert server.metrics()["tyr_redis_up"] == 0
     assert clicks() == 10
     services.start("redis")
@@ -597,6 +597,6 @@ def test_redis_down_at_the_start(world):
     server.click(campaign_id=campaign)
     world.wait_processed()
     assert server.statistics(campaign)["data"][0]["total_clicks"] == 1
-    ready(server, 200, "degraded", redis=True)
+    ready(server, 200, "degraded", redis="down")
     services.start("redis")
     eventually(lambda: ready(server, 200, "ready"), 15)

@@ -9,15 +9,19 @@
  * printed; TEST_SEED replays it.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "test.h"
 
 #include "actors/actor.h"
+#include "actors/watchdog.h"
 #include "domain/msg.h"
 #include "util/clock.h"
 #include "util/completion.h"
@@ -244,9 +248,67 @@ static void a_late_answer_cannot_answer_the_next_question(void **state)
 	completion_free(c);
 }
 
+/* --- the watchdog
+ * --------------------------------------------------------------------------------- */
+
+struct sleeper {
+	struct actor actor;
+	unsigned turns; /* until it hangs */
+};
+
+static uint64_t hang_after_some_turns(void *self)
+{
+	struct sleeper *s = self;
+	if (s->turns > 0)
+		s->turns--;
+	while (s->turns == 0)
+		pause();
+	return NS_PER_MS;
+}
+
+/* How a process ends whose actor hangs after so many turns of a millisecond, or lives for a second.
+ */
+static int end_of_process(unsigned turns)
+{
+	static const struct actor_ops sleeper_ops = {.on_msg = on_msg,
+						     .on_idle = hang_after_some_turns};
+	const pid_t pid = fork();
+	if (pid == 0) {
+		const struct rlimit no_core = {0, 0};
+		setrlimit(RLIMIT_CORE, &no_core);
+		if (freopen("/dev/null", "w", stderr) == NULL)
+			_exit(2);
+		struct sleeper s = {.turns = turns};
+		struct mailbox *mb = mailbox_new("sleeper", 1, false);
+		struct watchdog *dog = watchdog_start(&mb, 1, 400);
+		actor_start(&s.actor, &sleeper_ops, "sleeper", &s, mb);
+		usleep(1000000);
+		watchdog_stop(dog);
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void the_watchdog_ends_a_hang(void **state)
+{
+	(void)state;
+	const int status = end_of_process(5);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
+static void the_watchdog_lets_the_living_live(void **state)
+{
+	(void)state;
+	assert_int_equal(end_of_process(UINT32_MAX), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_watchdog_ends_a_hang),
+		cmocka_unit_test(the_watchdog_lets_the_living_live),
 		cmocka_unit_test(full_lane_keeps_the_message),
 		cmocka_unit_test(a_wait_ends_at_its_deadline),
 		cmocka_unit_test(a_late_answer_cannot_answer_the_next_question),
