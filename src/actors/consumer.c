@@ -8,6 +8,10 @@
  * keeps its order; so claims are pushed first, and nothing is polled while one of them waits for
  * room. Revocations are a courtesy: records of an old epoch would be refused by the fence all the
  * same.
+ *
+ * stuck_note: the library can stop fetching without a word, and polling it counts as life. When
+ * there are messages and none has come for STUCK_NS, although the writers have room, the consumer
+ * is made anew.
  */
 #include "actors/consumer.h"
 
@@ -28,6 +32,7 @@
 #define CLAIM_RETRY_NS (200 * NS_PER_MS)
 #define LAG_INTERVAL_NS NS_PER_S
 #define RECREATE_NS (2 * NS_PER_S)
+#define STUCK_NS (60 * NS_PER_S)
 #define POLLS_PER_TURN 2048
 #define CHUNK_RECORDS 256
 #define CHUNK_BYTES (256 * 1024)
@@ -73,6 +78,7 @@ struct consumer {
 	bool *wanted;	     /* assigned by the group */
 	uint64_t claim_at_ns;
 	uint64_t lag_at_ns;
+	uint64_t progress_ns;	 /* when last something was read, or nothing was there to be read */
 	uint64_t recreate_at_ns; /* 0: the consumer is fine */
 };
 
@@ -282,8 +288,9 @@ static bool announce_all(struct consumer *c)
 	return true;
 }
 
-static void measure_lag(struct consumer *c)
+static void measure_lag(struct consumer *c, uint64_t now)
 {
+	bool behind = false;
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		for (int32_t p = 0; p < c->partitions; p++) {
 			struct partition_gauge *g = &c->gauges[k][p];
@@ -291,16 +298,19 @@ static void measure_lag(struct consumer *c)
 			int64_t end = -1;
 			if (c->parts[p].ours)
 				end = kafka_consumer_end(c->kafka, (enum event_kind)k, p);
+			behind = behind || (c->parts[p].ours && end > c->parts[p].position[k]);
 			next = next > 0 ? next : 0;
 			const int64_t lag = end < 0 ? -1 : end > next ? end - next : 0;
 			atomic_store_explicit(&g->lag, lag, memory_order_relaxed);
 		}
 	}
+	if (!behind)
+		c->progress_ns = now;
 }
 
 /* Poll until nothing is there, the turn is over, or a writer pushes back; true if there may be more
- * at once. */
-static bool poll_turn(struct consumer *c)
+ * at once. *any: a message was read. */
+static bool poll_turn(struct consumer *c, bool *any)
 {
 	struct record rec;
 	int32_t p;
@@ -321,6 +331,7 @@ static bool poll_turn(struct consumer *c)
 			    rec.offset < c->parts[p].position[rec.topic])
 				break;
 			add_record(&c->parts[p], &rec);
+			*any = true;
 			if (chunk_is_full(c, &c->parts[p]) &&
 			    (!announce_all(c) || !flush_chunk(c, p)))
 				return false;
@@ -336,6 +347,16 @@ static void recreate(struct consumer *c)
 	forget_parts(c);
 	c->kafka = kafka_consumer_new(c->cfg, mailbox_fd(c->actor.mb), &kafka_ops, c);
 	c->recreate_at_ns = 0;
+}
+
+/* See stuck_note. */
+static void look_for_hang(struct consumer *c, uint64_t now)
+{
+	if (now - c->progress_ns < STUCK_NS)
+		return;
+	log_warn("consumer", "messages are there and none comes, making a new consumer");
+	c->progress_ns = now;
+	c->recreate_at_ns = now;
 }
 
 static uint64_t on_idle(void *self)
@@ -355,11 +376,17 @@ static uint64_t on_idle(void *self)
 	}
 	if (now >= c->lag_at_ns) {
 		c->lag_at_ns = now + LAG_INTERVAL_NS;
-		measure_lag(c);
+		measure_lag(c, now);
 	}
-	if (!announce_all(c) || !flush_all(c))
+	if (!announce_all(c) || !flush_all(c)) {
+		c->progress_ns = now;
 		return PUSHED_BACK_NS;
-	const bool more = poll_turn(c);
+	}
+	bool any = false;
+	const bool more = poll_turn(c, &any);
+	if (any)
+		c->progress_ns = now;
+	look_for_hang(c, now);
 	if (!announce_all(c) || !flush_all(c))
 		return PUSHED_BACK_NS;
 	return more ? 0 : IDLE_NS;
@@ -374,6 +401,7 @@ static void on_msg(void *self, struct msg *m)
 static void init(void *self)
 {
 	struct consumer *c = self;
+	c->progress_ns = clock_mono_ns();
 	c->kafka = kafka_consumer_new(c->cfg, mailbox_fd(c->actor.mb), &kafka_ops, c);
 }
 

@@ -162,7 +162,7 @@ static uint64_t *list_numbers(const char *path, size_t *n)
 		numbers[(*n)++] = number;
 	}
 	closedir(dir);
-	if (*n > 0)
+	if (numbers != NULL)
 		qsort(numbers, *n, sizeof(*numbers), compare_numbers);
 	return numbers;
 }
