@@ -36,6 +36,7 @@ SOURCES := \
 	store/campaigns.c \
 	store/copy_rows.c \
 	store/days.c \
+	store/dead_letters.c \
 	store/fence.c \
 	store/history_cache.c \
 	store/journals.c \
@@ -51,6 +52,11 @@ SOURCES := \
 	store/spool.c \
 	store/spool_record.c \
 	store/spool_segment.c \
+	tools/dead_letters.c \
+	tools/dead_letters_args.c \
+	tools/dead_letters_print.c \
+	tools/dead_letters_replay.c \
+	tools/dead_letters_send.c \
 	tools/tool.c \
 	util/arena.c \
 	util/base.c \

@@ -46,6 +46,29 @@ static rd_kafka_conf_t *producer_conf(const struct config *cfg)
 	return conf;
 }
 
+bool kafka_producer_check_topics(const struct config *cfg, int32_t partitions, int timeout_ms,
+				 char *error, size_t error_size)
+{
+	char reason[KAFKA_ERROR_MAX];
+	int32_t counts[EVENT_KINDS];
+	if (!kafka_count_partitions(cfg, timeout_ms, counts, reason)) {
+		snprintf(
+			error, error_size,
+			"Kafka at %s cannot be reached: %s. Is it running, and is KAFKA_URL right?",
+			cfg->kafka_url, reason);
+		return false;
+	}
+	for (int k = 0; k < EVENT_KINDS; k++) {
+		if (counts[k] == partitions)
+			continue;
+		snprintf(error, error_size,
+			 "the topic %s has %d partitions, but %d are recorded in the database",
+			 kafka_topic(cfg, (enum event_kind)k), counts[k], partitions);
+		return false;
+	}
+	return true;
+}
+
 struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
 					  kafka_result_fn *result, void *context)
 {

@@ -15,6 +15,11 @@
 
 struct kafka_producer;
 
+/** Has each topic @partitions partitions? Asks the brokers for @timeout_ms. False: @error has a
+ * sentence. */
+bool kafka_producer_check_topics(const struct config *cfg, int32_t partitions, int timeout_ms,
+				 char *error, size_t error_size) MUST_CHECK;
+
 /** Called for each record sent, once. @acknowledged: by all in-sync replicas. */
 typedef void kafka_result_fn(void *context, struct produce_record *record, bool acknowledged);
 
