@@ -86,8 +86,8 @@ bool kafka_destroy(rd_kafka_t *rk)
 	d->holders = 2;
 	const uint32_t before = event_count_value(&d->done);
 	if (pthread_create(&thread, NULL, destroy_now, d) != 0) {
-		destroy_now(d);
-		let_go(d);
+		rd_kafka_destroy(rk);
+		free(d);
 		return true;
 	}
 	pthread_detach(thread);
