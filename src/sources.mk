@@ -52,6 +52,7 @@ SOURCES := \
 	store/spool.c \
 	store/spool_record.c \
 	store/spool_segment.c \
+	store/staging.c \
 	tools/dead_letters.c \
 	tools/dead_letters_args.c \
 	tools/dead_letters_print.c \

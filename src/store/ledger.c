@@ -3,11 +3,6 @@
  *
  * Runs on a writer thread.
  *
- * reread_note: offsets below high_offset were booked before; when the stored offsets are set back
- * they are read again, and count as reread whatever becomes of them. Staged rows of one transaction
- * are either all reread or all not, per topic, so that the counts of what was stored belong to one
- * side: a batch is cut where that changes, and the rest is booked by the next call.
- *
  * unknown_note: a COMMIT whose answer did not come leaves the outcome open. Before anything else is
  * booked the fence row is read with FOR UPDATE on a new connection, which waits until the old
  * backend is gone: our version and offsets there mean committed. Nobody else can have written them,
@@ -21,9 +16,9 @@
 
 #include "domain/decode.h"
 #include "store/campaigns.h"
-#include "store/copy_rows.h"
 #include "store/fence.h"
 #include "store/months.h"
+#include "store/staging.h"
 #include "store/statement.h"
 #include "util/datetime.h"
 #include "util/log.h"
@@ -31,12 +26,6 @@
 #include "util/uuid_set.h"
 
 #define WRITER_TIMEOUT_MS 60000
-
-struct staged {
-	struct buf rows;
-	uint32_t n;
-	bool reread;
-};
 
 struct ledger {
 	/* set at start, then read-only */
@@ -47,7 +36,7 @@ struct ledger {
 	struct pg *pg;
 	struct uuid_set campaigns; /* known to be registered */
 	struct months months;	   /* partitions known to exist */
-	struct staged staged[EVENT_KINDS];
+	struct staging staging;
 	struct fence fence; /* the batch's, as it will be written back */
 	bool in_doubt;	    /* see unknown_note; of this claim: */
 	int32_t doubt_partition;
@@ -75,8 +64,7 @@ void ledger_free(struct ledger *l)
 		return;
 	pg_free(l->pg);
 	uuid_set_release(&l->campaigns);
-	for (int t = 0; t < EVENT_KINDS; t++)
-		buf_release(&l->staged[t].rows);
+	staging_release(&l->staging);
 	free(l);
 }
 
@@ -139,77 +127,6 @@ static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 	return ERR_OK;
 }
 
-static void stage_event(struct staged *s, uint32_t n, const struct event *e)
-{
-	copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 8);
-	copy_int4(&s->rows, (int32_t)n);
-	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
-	copy_time(&s->rows, e->time_ms);
-	copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
-	copy_bytes(&s->rows, e->campaign_id.bytes, sizeof(e->campaign_id.bytes));
-	copy_bytes(&s->rows, e->source, e->source_len);
-	if (e->kind == EVENT_CONVERSION) {
-		copy_bytes(&s->rows, e->type, e->type_len);
-		copy_int8(&s->rows, e->value_minor);
-	}
-	s->n++;
-}
-
-/* Move the fence over one message; false when it was read before this claim and is only a stale
- * copy. */
-static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct record *rec)
-{
-	const int t = rec->topic;
-	if (rec->offset < f->next_offset[t])
-		return false;
-	if (f->first_offset[t] < 0)
-		f->first_offset[t] = f->high_offset[t] = rec->offset;
-	if (rec->offset > f->high_offset[t]) {
-		b->gaps += (uint32_t)(rec->offset - f->high_offset[t]);
-		f->gaps[t] += rec->offset - f->high_offset[t];
-		f->high_offset[t] = rec->offset;
-	}
-	if (rec->offset < f->high_offset[t]) {
-		f->reread[t]++;
-		b->reread[t]++;
-	} else {
-		f->high_offset[t] = rec->offset + 1;
-	}
-	f->next_offset[t] = rec->offset + 1;
-	return true;
-}
-
-/* Stage a prefix of the batch; sets b->taken. Rows that were read before are passed over. */
-static void stage_rows(struct ledger *l, struct ledger_batch *b)
-{
-	bool passed[EVENT_KINDS] = {false, false};
-	for (b->taken = 0; b->taken < b->n; b->taken++) {
-		struct ledger_row *row = &b->rows[b->taken];
-		struct staged *s = &l->staged[row->record.topic];
-		const bool reread = row->record.offset < l->fence.high_offset[row->record.topic];
-		if (passed[row->record.topic] && reread != s->reread)
-			return; /* see reread_note */
-		if (!pass_offset(&l->fence, b, &row->record)) {
-			row->stale = true;
-			continue;
-		}
-		passed[row->record.topic] = true;
-		s->reread = reread;
-		if (row->dead == NULL)
-			stage_event(s, b->taken, &row->event);
-	}
-}
-
-static enum err copy_staged(struct ledger *l)
-{
-	enum err e = ERR_OK;
-	if (l->staged[EVENT_CLICK].n > 0)
-		e = pg_copy_in(l->pg, SQL_copy_clicks, &l->staged[EVENT_CLICK].rows);
-	if (e == ERR_OK && l->staged[EVENT_CONVERSION].n > 0)
-		e = pg_copy_in(l->pg, SQL_copy_conversions, &l->staged[EVENT_CONVERSION].rows);
-	return e;
-}
-
 /* Run a statement that takes the shard and answers one number. */
 static enum err run_counting(struct ledger *l, enum sql sql, const char *shard, uint32_t *count)
 {
@@ -241,7 +158,7 @@ static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_bat
 static enum err store_topic(struct ledger *l, struct ledger_batch *b, enum event_kind t,
 			    const char *shard)
 {
-	const struct staged *s = &l->staged[t];
+	const struct staged *s = &l->staging.of[t];
 	uint32_t stored = 0, conflicts = 0;
 	if (s->n == 0)
 		return ERR_OK;
@@ -266,7 +183,7 @@ static enum err store_all(struct ledger *l, struct ledger_batch *b, const char *
 	enum err e = store_topic(l, b, EVENT_CLICK, shard);
 	if (e == ERR_OK)
 		e = store_topic(l, b, EVENT_CONVERSION, shard);
-	if (e == ERR_OK && l->staged[EVENT_CLICK].n > 0)
+	if (e == ERR_OK && l->staging.of[EVENT_CLICK].n > 0)
 		e = run_counting(l, SQL_reattribute, NULL, &b->reattributed);
 	return e;
 }
@@ -305,11 +222,11 @@ static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const cha
 	snprintf(version, sizeof(version), "%lld", (long long)l->fence.version);
 	const char *const params[] = {shard, version};
 	enum err e = ERR_OK;
-	if (l->staged[EVENT_CLICK].n + l->staged[EVENT_CONVERSION].n == 0)
+	if (l->staging.of[EVENT_CLICK].n + l->staging.of[EVENT_CONVERSION].n == 0)
 		return ERR_OK;
-	if (l->staged[EVENT_CLICK].n > 0)
+	if (l->staging.of[EVENT_CLICK].n > 0)
 		e = pg_run(l->pg, SQL_book_click_buckets, 1, &shard, NULL);
-	if (e == ERR_OK && (l->staged[EVENT_CONVERSION].n > 0 || b->reattributed > 0))
+	if (e == ERR_OK && (l->staging.of[EVENT_CONVERSION].n > 0 || b->reattributed > 0))
 		e = pg_run(l->pg, SQL_book_conversion_buckets, 1, &shard, NULL);
 	if (e == ERR_OK)
 		e = book_shares(l, b, shard);
@@ -351,7 +268,7 @@ static enum err keep_dead_letters(struct ledger *l, struct ledger_batch *b)
 		if (row->dead == NULL || row->stale)
 			continue;
 		e = keep_dead_letter(l, b, row);
-		if (!l->staged[t].reread)
+		if (!l->staging.of[t].reread)
 			b->dead_lettered[t]++;
 	}
 	return e;
@@ -360,10 +277,8 @@ static enum err keep_dead_letters(struct ledger *l, struct ledger_batch *b)
 /* Forget what an earlier attempt at this batch found out. */
 static void reset(struct ledger *l, struct ledger_batch *b)
 {
+	staging_clear(&l->staging);
 	for (int t = 0; t < EVENT_KINDS; t++) {
-		buf_clear(&l->staged[t].rows);
-		l->staged[t].n = 0;
-		l->staged[t].reread = false;
 		b->stored[t] = b->duplicate[t] = b->dead_lettered[t] = b->reread[t] = 0;
 	}
 	b->gaps = b->reattributed = b->n_shares = 0;
@@ -396,8 +311,8 @@ static enum err book_in_transaction(struct ledger *l, struct ledger_batch *b)
 	if (e != ERR_OK)
 		return e;
 	l->fence.version++;
-	stage_rows(l, b);
-	e = copy_staged(l);
+	staging_fill(&l->staging, &l->fence, b);
+	e = staging_copy(&l->staging, l->pg);
 	if (e == ERR_OK)
 		e = store_all(l, b, shard);
 	if (e == ERR_OK)

@@ -1,0 +1,100 @@
+/*
+ * Staging a batch.
+ *
+ * Runs on a writer thread.
+ *
+ * reread_note: offsets below high_offset were booked before; when the stored offsets are set back
+ * they are read again, and count as reread whatever becomes of them. Staged rows of one transaction
+ * are either all reread or all not, per topic, so that the counts of what was stored belong to one
+ * side: a batch is cut where that changes, and the rest is booked by the next call.
+ */
+#include "store/staging.h"
+
+#include "store/copy_rows.h"
+#include "store/statement.h"
+
+static void stage_event(struct staged *s, uint32_t n, const struct event *e)
+{
+	copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 8);
+	copy_int4(&s->rows, (int32_t)n);
+	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
+	copy_time(&s->rows, e->time_ms);
+	copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
+	copy_bytes(&s->rows, e->campaign_id.bytes, sizeof(e->campaign_id.bytes));
+	copy_bytes(&s->rows, e->source, e->source_len);
+	if (e->kind == EVENT_CONVERSION) {
+		copy_bytes(&s->rows, e->type, e->type_len);
+		copy_int8(&s->rows, e->value_minor);
+	}
+	s->n++;
+}
+
+/* Move the fence over one message; false when it was read before this claim and is only a stale
+ * copy. */
+static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct record *rec)
+{
+	const int t = rec->topic;
+	if (rec->offset < f->next_offset[t])
+		return false;
+	if (f->first_offset[t] < 0)
+		f->first_offset[t] = f->high_offset[t] = rec->offset;
+	if (rec->offset > f->high_offset[t]) {
+		b->gaps += (uint32_t)(rec->offset - f->high_offset[t]);
+		f->gaps[t] += rec->offset - f->high_offset[t];
+		f->high_offset[t] = rec->offset;
+	}
+	if (rec->offset < f->high_offset[t]) {
+		f->reread[t]++;
+		b->reread[t]++;
+	} else {
+		f->high_offset[t] = rec->offset + 1;
+	}
+	f->next_offset[t] = rec->offset + 1;
+	return true;
+}
+
+void staging_fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
+{
+	bool passed[EVENT_KINDS] = {false, false};
+	for (b->taken = 0; b->taken < b->n; b->taken++) {
+		struct ledger_row *row = &b->rows[b->taken];
+		struct staged *s = &staging->of[row->record.topic];
+		const bool reread = row->record.offset < fence->high_offset[row->record.topic];
+		if (passed[row->record.topic] && reread != s->reread)
+			return; /* see reread_note */
+		if (!pass_offset(fence, b, &row->record)) {
+			row->stale = true;
+			continue;
+		}
+		passed[row->record.topic] = true;
+		s->reread = reread;
+		if (row->dead == NULL)
+			stage_event(s, b->taken, &row->event);
+	}
+}
+
+enum err staging_copy(const struct staging *staging, struct pg *pg)
+{
+	enum err e = ERR_OK;
+	if (staging->of[EVENT_CLICK].n > 0)
+		e = pg_copy_in(pg, SQL_copy_clicks, &staging->of[EVENT_CLICK].rows);
+	if (e == ERR_OK && staging->of[EVENT_CONVERSION].n > 0)
+		e = pg_copy_in(pg, SQL_copy_conversions, &staging->of[EVENT_CONVERSION].rows);
+	return e;
+}
+
+void staging_clear(struct staging *staging)
+{
+	for (int t = 0; t < EVENT_KINDS; t++) {
+		struct staged *s = &staging->of[t];
+		buf_clear(&s->rows);
+		s->n = 0;
+		s->reread = false;
+	}
+}
+
+void staging_release(struct staging *staging)
+{
+	for (int t = 0; t < EVENT_KINDS; t++)
+		buf_release(&staging->of[t].rows);
+}
