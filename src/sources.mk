@@ -1,6 +1,7 @@
 # Every source file of the program but main.c, sorted. Tests link them all.
 SOURCES := \
 	actors/actor.c \
+	actors/batch.c \
 	actors/consumer.c \
 	actors/counter.c \
 	actors/history.c \
@@ -11,6 +12,7 @@ SOURCES := \
 	actors/spooler.c \
 	actors/watchdog.c \
 	actors/writer.c \
+	domain/bisect.c \
 	domain/decode.c \
 	domain/event.c \
 	domain/msg.c \

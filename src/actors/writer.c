@@ -1,9 +1,13 @@
 /*
  * The writer actor.
  *
- * Runs on its own thread. The batch being booked is kept whole until the ledger has taken all of
- * it, so that a COMMIT of unknown outcome can be resolved by the same call (see unknown_note in
- * store/ledger.c).
+ * Runs on its own thread. Partitions take turns, one transaction each; a batch stays with its
+ * partition until the ledger has taken all of it, so that one in which PostgreSQL refuses something
+ * (see actors/batch.h) holds up no other.
+ *
+ * same_note: after any other failure the same batch is tried again before anything else, so that a
+ * COMMIT of unknown outcome is resolved by the same call (see unknown_note in store/ledger.c), and
+ * an outage leaves no more than one batch open for each such partition.
  */
 #include "actors/writer.h"
 
@@ -12,7 +16,7 @@
 #include <stdlib.h>
 
 #include "actors/actor.h"
-#include "domain/decode.h"
+#include "actors/batch.h"
 #include "store/ledger.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -27,12 +31,13 @@
 struct part {
 	struct msg **queue; /* MSG_RECORDS, in order */
 	size_t head, count, cap;
-	uint32_t records;   /* in the queue */
-	int64_t epoch;	    /* of the claim; older records are refused */
-	int64_t version;    /* of the fence at the claim */
-	bool adopt_pending; /* the fence row does not name our backend yet */
-	bool announce;	    /* the counter must be told of the claim, or that it missed something */
-	bool revoked;	    /* the counter must be told that the shard is not ours any more */
+	uint32_t records; /* in the queue */
+	int64_t epoch;	  /* of the claim; older records are refused */
+	int64_t version;  /* of the fence at the claim */
+	uint64_t session; /* of the ledger, that the fence row names */
+	bool announce;	  /* the counter must be told of the claim, or that it missed something */
+	bool revoked;	  /* the counter must be told that the shard is not ours any more */
+	struct batch *batch; /* being booked; NULL: none */
 };
 
 struct writer {
@@ -48,16 +53,11 @@ struct writer {
 	/* owned by the writer thread */
 	struct ledger *ledger;
 	struct part *parts;
-	uint32_t queued;	   /* records in all queues */
-	struct ledger_batch batch; /* being booked; batch.n == 0: none */
-	struct ledger_row *rows;   /* the batch's rows from the first on */
-	uint32_t rows_cap;
-	struct msg **batch_msgs; /* what the rows borrow from */
-	size_t batch_msgs_n, batch_msgs_cap;
-	struct arena arena; /* what decoding made */
+	uint32_t queued;     /* records in all queues */
+	struct batch *spare; /* for the next batch; may be NULL */
 	uint64_t retry_at_ns;
 	uint64_t backoff_ms;
-	int32_t next; /* partition to look at first, for fairness */
+	int32_t next; /* partition to look at first, for fairness or see same_note */
 };
 
 static void drop_queue(struct writer *w, struct part *part)
@@ -69,21 +69,23 @@ static void drop_queue(struct writer *w, struct part *part)
 	part->records = 0;
 }
 
-static void end_batch(struct writer *w)
+static void end_batch(struct writer *w, struct part *part)
 {
-	for (size_t i = 0; i < w->batch_msgs_n; i++)
-		msg_free(w->batch_msgs[i]);
-	w->batch_msgs_n = 0;
-	w->batch.n = 0;
-	arena_clear(&w->arena);
+	if (part->batch == NULL)
+		return;
+	batch_clear(part->batch, -1, -1);
+	if (w->spare == NULL)
+		w->spare = part->batch;
+	else
+		batch_free(part->batch);
+	part->batch = NULL;
 }
 
 /* The partition is not ours under the epoch we know: forget all about it. */
 static void drop_partition(struct writer *w, int32_t p)
 {
 	drop_queue(w, &w->parts[p]);
-	if (w->batch.n > 0 && w->batch.partition == p)
-		end_batch(w);
+	end_batch(w, &w->parts[p]);
 }
 
 static void queue_records(struct writer *w, struct msg *m)
@@ -114,7 +116,8 @@ static void on_claimed(struct writer *w, const struct msg_claimed *claimed)
 	drop_partition(w, claimed->partition);
 	part->epoch = claimed->epoch;
 	part->version = claimed->version;
-	part->adopt_pending = part->announce = true;
+	part->announce = true;
+	part->session = 0;
 	part->revoked = false;
 }
 
@@ -123,7 +126,7 @@ static void on_revoked(struct writer *w, int32_t p)
 	struct part *part = &w->parts[p];
 	drop_partition(w, p);
 	part->epoch = -1;
-	part->announce = part->adopt_pending = false;
+	part->announce = false;
 	part->revoked = true;
 }
 
@@ -173,9 +176,8 @@ static bool day_is_live(int32_t day)
 	return day >= day_of_ms(clock_wall_ms()) - 1;
 }
 
-static void send_shares(struct writer *w)
+static void send_shares(struct writer *w, const struct ledger_batch *b)
 {
-	const struct ledger_batch *b = &w->batch;
 	struct msg *m = msg_new(MSG_SHARES, b->n_shares * sizeof(struct share));
 	struct share *shares = (struct share *)(void *)m->bytes;
 	m->shares.shard = b->partition;
@@ -191,7 +193,7 @@ static void send_shares(struct writer *w)
 		part->announce = true; /* the counter starts over with this shard */
 }
 
-static void count_topic(struct writer *w, int t)
+static void count_topic(struct writer *w, const struct ledger_batch *b, int t)
 {
 	static const enum metric ids[EVENT_KINDS][4] = {
 		[EVENT_CLICK] = {M_CLICKS_STORED, M_CLICKS_DUPLICATE, M_CLICKS_DEAD,
@@ -199,7 +201,6 @@ static void count_topic(struct writer *w, int t)
 		[EVENT_CONVERSION] = {M_CONVERSIONS_STORED, M_CONVERSIONS_DUPLICATE,
 				      M_CONVERSIONS_DEAD, M_CONVERSIONS_REREAD},
 	};
-	const struct ledger_batch *b = &w->batch;
 	metrics_add(w->metrics, ids[t][0], b->stored[t]);
 	metrics_add(w->metrics, ids[t][1], b->duplicate[t]);
 	metrics_add(w->metrics, ids[t][2], b->dead_lettered[t]);
@@ -212,107 +213,118 @@ static void count_topic(struct writer *w, int t)
 			 event_word((enum event_kind)t), b->partition, b->dead_lettered[t]);
 }
 
-static void after_commit(struct writer *w, uint64_t began_ns)
+/* One line for each message that is refused, now that its dead letter is there. */
+static void log_refused(const struct ledger_batch *b)
 {
-	metrics_observe(w->metrics, M_BATCH_EVENTS, w->batch.taken);
-	metrics_observe(w->metrics, M_BATCH_SECONDS, clock_mono_ns() - began_ns);
-	metrics_add(w->metrics, M_GAPS, w->batch.gaps);
-	metrics_add(w->metrics, M_ATTRIBUTED_LATE, w->batch.reattributed);
-	for (int t = 0; t < EVENT_KINDS; t++)
-		count_topic(w, t);
-	send_shares(w);
-	w->batch.rows += w->batch.taken;
-	w->batch.n -= w->batch.taken;
-	if (w->batch.n == 0)
-		end_batch(w);
+	for (uint32_t i = 0; i < b->taken; i++) {
+		const struct ledger_row *row = &b->rows[i];
+		if (batch_row_is_refused(row))
+			log_warn("writer",
+				 "PostgreSQL refused a message, it became a dead letter| topic=%s "
+				 "partition=%d offset=%" PRId64 " error=\"%s\"",
+				 event_word(row->record.topic), b->partition, row->record.offset,
+				 row->dead_detail);
+	}
 }
 
-static void back_off(struct writer *w, enum err e)
+static void after_commit(struct writer *w, struct part *part, uint64_t began_ns)
+{
+	const struct ledger_batch *b = &part->batch->booking;
+	metrics_observe(w->metrics, M_BATCH_EVENTS, b->taken);
+	metrics_observe(w->metrics, M_BATCH_SECONDS, clock_mono_ns() - began_ns);
+	metrics_add(w->metrics, M_GAPS, b->gaps);
+	metrics_add(w->metrics, M_ATTRIBUTED_LATE, b->reattributed);
+	for (int t = 0; t < EVENT_KINDS; t++)
+		count_topic(w, b, t);
+	log_refused(b);
+	send_shares(w, b);
+	metrics_add(w->metrics, M_REFUSED, batch_booked(part->batch));
+	if (batch_is_done(part->batch))
+		end_batch(w, part);
+}
+
+static void back_off(struct writer *w, int32_t p, enum err e)
 {
 	metrics_add(w->metrics, M_BATCH_RETRIES, 1);
 	log_warn("writer", "a batch could not be booked, repeating it| partition=%d error=\"%s\"",
-		 w->batch.partition, err_text(e));
+		 p, err_text(e));
+	w->next = p;
 	w->retry_at_ns = clock_mono_ns() + w->backoff_ms * NS_PER_MS;
 	w->backoff_ms = w->backoff_ms * 2 < BACKOFF_MAX_MS ? w->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
-static enum err adopt(struct writer *w, int32_t p)
+static void lose_partition(struct writer *w, int32_t p)
 {
-	struct part *part = &w->parts[p];
-	const enum err e = part->adopt_pending ? ledger_adopt(w->ledger, p, part->epoch) : ERR_OK;
-	part->adopt_pending = e != ERR_OK;
-	return e;
+	log_warn("writer", "the partition has another owner, dropping what is queued| partition=%d",
+		 p);
+	metrics_add(w->metrics, M_FENCED, 1);
+	w->parts[p].revoked = true;
+	w->parts[p].epoch = -1;
+	drop_partition(w, p);
 }
 
-/* Book the open batch, or a prefix of it. False: wait before the next attempt. */
-static bool book(struct writer *w)
+static enum err book_batch(struct writer *w, struct part *part, struct batch *batch)
+{
+	batch_aim(batch);
+	const enum err e =
+		ledger_adopt(w->ledger, batch->booking.partition, part->epoch, &part->session);
+	return e == ERR_OK ? ledger_book(w->ledger, &batch->booking) : e;
+}
+
+/* Book a partition's batch, or a prefix of it. False: wait before the next attempt. */
+static bool book(struct writer *w, int32_t p)
 {
 	const uint64_t began_ns = clock_mono_ns();
-	enum err e = adopt(w, w->batch.partition);
-	if (e == ERR_OK)
-		e = ledger_book(w->ledger, &w->batch);
+	struct part *part = &w->parts[p];
+	const enum err e = book_batch(w, part, part->batch);
 	if (e == ERR_OK) {
 		w->backoff_ms = BACKOFF_MIN_MS;
-		after_commit(w, began_ns);
+		after_commit(w, part, began_ns);
 		return true;
 	}
 	if (e == ERR_FENCED) {
-		log_warn("writer",
-			 "the partition has another owner, dropping what is queued| partition=%d",
-			 w->batch.partition);
-		metrics_add(w->metrics, M_FENCED, 1);
-		w->parts[w->batch.partition].revoked = true;
-		w->parts[w->batch.partition].epoch = -1;
-		drop_partition(w, w->batch.partition);
+		lose_partition(w, p);
 		return true;
 	}
-	back_off(w, e);
+	if (e == ERR_REFUSED) {
+		if (batch_refused(part->batch)) {
+			metrics_add(w->metrics, M_BATCH_RETRIES, 1);
+			return true;
+		}
+		log_error("writer",
+			  "PostgreSQL refuses what no message is to blame for| partition=%d "
+			  "error=\"%s\"",
+			  p, part->batch->booking.refusal);
+	}
+	back_off(w, p, e);
 	return false;
-}
-
-static void add_rows(struct writer *w, struct msg *m, uint32_t *n)
-{
-	if (*n + m->records.n > w->rows_cap) {
-		w->rows_cap = (*n + m->records.n) * 2;
-		w->rows = xrealloc(w->rows, w->rows_cap * sizeof(*w->rows));
-	}
-	for (uint32_t i = 0; i < m->records.n; i++) {
-		struct ledger_row *row = &w->rows[(*n)++];
-		*row = (struct ledger_row){.record = m->records.records[i]};
-		row->dead = record_decode(&row->record, m->records.partition, w->partitions,
-					  &w->arena, &row->event, &row->dead_detail);
-	}
-	if (w->batch_msgs_n == w->batch_msgs_cap) {
-		w->batch_msgs_cap = w->batch_msgs_cap == 0 ? 64 : w->batch_msgs_cap * 2;
-		w->batch_msgs = xrealloc(w->batch_msgs, w->batch_msgs_cap * sizeof(struct msg *));
-	}
-	w->batch_msgs[w->batch_msgs_n++] = m;
 }
 
 /* Move messages from a partition's queue into the batch, up to the bound. */
 static void open_batch(struct writer *w, int32_t p)
 {
 	struct part *part = &w->parts[p];
-	uint32_t n = 0;
-	while (part->count > 0 &&
-	       (n == 0 || n + part->queue[part->head]->records.n <= w->cfg->batch_max_events)) {
+	struct batch *batch = w->spare != NULL ? w->spare : batch_new();
+	w->spare = NULL;
+	batch_clear(batch, p, part->epoch);
+	while (part->count > 0 && (batch->n == 0 || batch->n + part->queue[part->head]->records.n <=
+							    w->cfg->batch_max_events)) {
 		struct msg *m = part->queue[part->head++];
 		part->count--;
 		part->records -= m->records.n;
 		w->queued -= m->records.n;
-		add_rows(w, m, &n);
+		batch_add(batch, m, w->partitions);
 	}
 	if (part->count == 0)
 		part->head = 0;
-	w->batch.partition = p;
-	w->batch.epoch = part->epoch;
-	w->batch.rows = w->rows;
-	w->batch.n = n;
+	part->batch = batch;
 }
 
-/* How long until the partition's queue is due; 0: now. */
+/* How long until the partition has something to book; 0: now. */
 static uint64_t due_in_ns(const struct writer *w, const struct part *part, uint64_t now)
 {
+	if (part->batch != NULL)
+		return 0;
 	if (part->count == 0)
 		return UINT64_MAX;
 	const uint64_t due =
@@ -320,37 +332,37 @@ static uint64_t due_in_ns(const struct writer *w, const struct part *part, uint6
 	return part->records >= w->cfg->batch_max_events || due <= now ? 0 : due - now;
 }
 
-/* Open a batch of the next partition that is due; else say how long none will be. */
-static uint64_t pick(struct writer *w)
+/* The next partition that has something to book, with an open batch; or -1, and for how long there
+ * will be none. */
+static int32_t pick(struct writer *w, uint64_t now, uint64_t *wait_ns)
 {
-	const uint64_t now = clock_mono_ns();
-	uint64_t wait_ns = IDLE_NS;
+	*wait_ns = IDLE_NS;
 	for (int32_t i = 0; i < w->partitions; i++) {
 		const int32_t p = (w->next + i) % w->partitions;
 		const uint64_t due = due_in_ns(w, &w->parts[p], now);
 		if (due == 0) {
 			w->next = p + 1;
-			open_batch(w, p);
-			return 0;
+			if (w->parts[p].batch == NULL)
+				open_batch(w, p);
+			return p;
 		}
-		wait_ns = due < wait_ns ? due : wait_ns;
+		*wait_ns = due < *wait_ns ? due : *wait_ns;
 	}
-	return wait_ns;
+	return -1;
 }
 
 static uint64_t on_idle(void *self)
 {
 	struct writer *w = self;
+	uint64_t wait_ns;
 	tell_counter(w);
 	const uint64_t now = clock_mono_ns();
 	if (now < w->retry_at_ns)
 		return w->retry_at_ns - now;
-	if (w->batch.n == 0) {
-		const uint64_t wait_ns = pick(w);
-		if (w->batch.n == 0)
-			return wait_ns;
-	}
-	return book(w) ? 0 : w->backoff_ms * NS_PER_MS;
+	const int32_t p = pick(w, now, &wait_ns);
+	if (p < 0)
+		return wait_ns;
+	return book(w, p) ? 0 : w->backoff_ms * NS_PER_MS;
 }
 
 static void init(void *self)
@@ -365,26 +377,20 @@ static void fini(void *self)
 	struct writer *w = self;
 	const uint64_t until =
 		clock_mono_ns() + (uint64_t)w->cfg->shutdown_timeout_ms * NS_PER_MS / 3;
-	for (int32_t p = 0; p < w->partitions && clock_mono_ns() < until;) {
-		if (w->batch.n == 0 && w->parts[p].count == 0) {
-			p++;
-			continue;
-		}
-		if (w->batch.n == 0)
-			open_batch(w, p);
-		if (!book(w)) {
+	uint64_t wait_ns;
+	int32_t p;
+	while (clock_mono_ns() < until && (p = pick(w, UINT64_MAX, &wait_ns)) >= 0) {
+		if (!book(w, p)) {
 			const struct timespec pause = {.tv_nsec = 10 * (long)NS_PER_MS};
 			nanosleep(&pause, NULL);
 		}
 	}
-	end_batch(w);
-	for (int32_t p = 0; p < w->partitions; p++) {
-		drop_queue(w, &w->parts[p]);
+	for (p = 0; p < w->partitions; p++) {
+		drop_partition(w, p);
 		free(w->parts[p].queue);
 	}
+	batch_free(w->spare);
 	ledger_free(w->ledger);
-	ledger_batch_release(&w->batch);
-	arena_release(&w->arena);
 }
 
 static const struct actor_ops ops = {
@@ -416,7 +422,5 @@ void writer_stop(struct writer *w)
 		return;
 	actor_stop(&w->actor);
 	free(w->parts);
-	free(w->rows);
-	free(w->batch_msgs);
 	free(w);
 }

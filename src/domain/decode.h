@@ -15,6 +15,7 @@
 #define DEAD_MALFORMED "malformed" /* not the JSON of an event */
 #define DEAD_MISPLACED "misplaced" /* the user belongs to another partition */
 #define DEAD_CONFLICT "conflict"   /* same id and time as a stored event, other content */
+#define DEAD_REFUSED "refused"	   /* PostgreSQL does not take it, whatever is tried */
 #define DEAD_UNKNOWN_CAMPAIGN "unknown_campaign" /* with AUTO_REGISTER_CAMPAIGNS=false */
 
 /**

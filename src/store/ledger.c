@@ -41,6 +41,7 @@ struct ledger {
 	bool in_doubt;	    /* see unknown_note; of this claim: */
 	int32_t doubt_partition;
 	int64_t doubt_epoch;
+	char refusal[320]; /* SQLSTATE and message */
 };
 
 struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics, const char *role)
@@ -50,6 +51,7 @@ struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics, con
 		.session = SQL_writer_session,
 		.timeout_ms = WRITER_TIMEOUT_MS,
 		.lock_timeout_ms = 10000,
+		.quiet_refusals = true,
 	};
 	struct ledger *l = xcalloc(1, sizeof(*l));
 	l->cfg = cfg;
@@ -75,16 +77,21 @@ void ledger_batch_release(struct ledger_batch *b)
 	b->shares_cap = b->n_shares = 0;
 }
 
-enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch)
+enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch, uint64_t *session)
 {
-	const enum err e = pg_ready(l->pg);
-	return e == ERR_OK ? fence_adopt(l->pg, partition, epoch) : e;
+	enum err e = pg_ready(l->pg);
+	if (e != ERR_OK || *session == pg_sessions(l->pg))
+		return e;
+	e = fence_adopt(l->pg, partition, epoch);
+	if (e == ERR_OK)
+		*session = pg_sessions(l->pg);
+	return e;
 }
 
 /* Events of campaigns that must not register themselves become dead letters. */
 static void refuse_unknown(const struct ledger *l, struct ledger_batch *b)
 {
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < b->upto; i++) {
 		struct ledger_row *row = &b->rows[i];
 		if (row->dead == NULL && !uuid_set_has(&l->campaigns, &row->event.campaign_id)) {
 			row->dead = DEAD_UNKNOWN_CAMPAIGN;
@@ -96,7 +103,7 @@ static void refuse_unknown(const struct ledger *l, struct ledger_batch *b)
 static enum err register_campaigns(struct ledger *l, struct ledger_batch *b)
 {
 	struct uuid_set unknown = UUID_SET_INIT;
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < b->upto; i++) {
 		const struct uuid *campaign = &b->rows[i].event.campaign_id;
 		if (b->rows[i].dead == NULL && !uuid_set_has(&l->campaigns, campaign))
 			uuid_set_add(&unknown, campaign);
@@ -114,7 +121,7 @@ static enum err register_campaigns(struct ledger *l, struct ledger_batch *b)
 static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 {
 	int32_t last_day[EVENT_KINDS] = {INT32_MIN, INT32_MIN};
-	for (uint32_t i = 0; i < b->n; i++) {
+	for (uint32_t i = 0; i < b->upto; i++) {
 		const struct event *event = &b->rows[i].event;
 		if (b->rows[i].dead != NULL || day_of_ms(event->time_ms) == last_day[event->kind])
 			continue;
@@ -274,19 +281,22 @@ static enum err keep_dead_letters(struct ledger *l, struct ledger_batch *b)
 	return e;
 }
 
+static void forget_conflicts(struct ledger_batch *b)
+{
+	for (uint32_t i = 0; i < b->upto; i++) {
+		if (b->rows[i].dead != NULL && strcmp(b->rows[i].dead, DEAD_CONFLICT) == 0)
+			b->rows[i].dead = NULL;
+	}
+}
+
 /* Forget what an earlier attempt at this batch found out. */
 static void reset(struct ledger *l, struct ledger_batch *b)
 {
 	staging_clear(&l->staging);
-	for (int t = 0; t < EVENT_KINDS; t++) {
+	for (int t = 0; t < EVENT_KINDS; t++)
 		b->stored[t] = b->duplicate[t] = b->dead_lettered[t] = b->reread[t] = 0;
-	}
 	b->gaps = b->reattributed = b->n_shares = 0;
-	for (uint32_t i = 0; i < b->n; i++) {
-		b->rows[i].stale = false;
-		if (b->rows[i].dead != NULL && strcmp(b->rows[i].dead, DEAD_CONFLICT) == 0)
-			b->rows[i].dead = NULL;
-	}
+	forget_conflicts(b);
 }
 
 static enum err advance_fence(struct ledger *l, struct ledger_batch *b)
@@ -342,6 +352,42 @@ static enum err resolve_doubt(struct ledger *l, const struct ledger_batch *b)
 	return committed ? ERR_OK : ERR_RETRY;
 }
 
+/* Keep what PostgreSQL said. It may have been about a month or a campaign that somebody took away,
+ * so that nothing known of these is held for true any longer; no row is judged by one try. */
+static enum err refused(struct ledger *l, struct ledger_batch *b)
+{
+	snprintf(l->refusal, sizeof(l->refusal), "%s: %s", pg_sqlstate(l->pg), pg_error(l->pg));
+	b->refusal = l->refusal;
+	memset(&l->months, 0, sizeof(l->months));
+	uuid_set_release(&l->campaigns);
+	return ERR_REFUSED;
+}
+
+/* What must be there before the transaction, in short transactions of its own. */
+static enum err prepare(struct ledger *l, struct ledger_batch *b)
+{
+	b->taken = b->upto;
+	const enum err e = register_campaigns(l, b);
+	return e == ERR_OK ? ensure_months(l, b) : e;
+}
+
+static enum err book(struct ledger *l, struct ledger_batch *b)
+{
+	reset(l, b);
+	enum err e = book_in_transaction(l, b);
+	if (e == ERR_OK) {
+		e = pg_commit(l->pg);
+		l->in_doubt = e == ERR_UNKNOWN;
+		l->doubt_partition = b->partition;
+		l->doubt_epoch = b->epoch;
+	}
+	if (e != ERR_OK && e != ERR_UNKNOWN) {
+		pg_rollback(l->pg);
+		forget_conflicts(b);
+	}
+	return e;
+}
+
 enum err ledger_book(struct ledger *l, struct ledger_batch *b)
 {
 	enum err e = pg_ready(l->pg);
@@ -354,20 +400,8 @@ enum err ledger_book(struct ledger *l, struct ledger_batch *b)
 		e = ERR_OK;
 	}
 	if (e == ERR_OK)
-		e = register_campaigns(l, b);
+		e = prepare(l, b);
 	if (e == ERR_OK)
-		e = ensure_months(l, b);
-	if (e != ERR_OK)
-		return e;
-	reset(l, b);
-	e = book_in_transaction(l, b);
-	if (e != ERR_OK) {
-		pg_rollback(l->pg);
-		return e;
-	}
-	e = pg_commit(l->pg);
-	l->in_doubt = e == ERR_UNKNOWN;
-	l->doubt_partition = b->partition;
-	l->doubt_epoch = b->epoch;
-	return e;
+		e = book(l, b);
+	return e == ERR_REFUSED ? refused(l, b) : e;
 }

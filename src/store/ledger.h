@@ -36,10 +36,12 @@ struct ledger_batch {
 	int64_t epoch;
 	struct ledger_row *rows; /* borrowed; ascending offsets per topic */
 	uint32_t n;
+	uint32_t upto; /* rows to book at the most: a prefix; the rest is not looked at */
 
 	/* results of ledger_book */
-	uint32_t taken;	 /* rows booked: a prefix; the rest belongs into another batch */
-	int64_t version; /* the shard's version after the commit */
+	uint32_t taken;	     /* rows booked (ERR_OK) or refused: a prefix; the rest comes later */
+	const char *refusal; /* ERR_REFUSED: PostgreSQL's words; borrowed until the next call */
+	int64_t version;     /* the shard's version after the commit */
 	int64_t next_offset[EVENT_KINDS];
 	struct share *shares; /* the changed days' absolute shares; room grows, freed by
 				 ledger_batch_release */
@@ -58,15 +60,20 @@ struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics,
 void ledger_free(struct ledger *l);
 void ledger_batch_release(struct ledger_batch *b);
 
-/** The writer takes over a partition: its backend is named in the fence row. ERR_FENCED is not an
- * answer here. */
-enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch) MUST_CHECK;
+/**
+ * Name the ledger's backend in the fence row, so that a successor can end it, unless @session says
+ * that it stands there: 0 at first, then the connection it was done on. ERR_FENCED is not an answer
+ * here.
+ */
+enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch,
+		      uint64_t *session) MUST_CHECK;
 
 /**
  * Book a prefix of the batch. ERR_OK: committed, the results are filled in. ERR_FENCED: the
- * partition has another owner, nothing was changed. Every other error: nothing was changed, the
- * same call may be repeated; a COMMIT of unknown outcome has been resolved by reading the fence
- * row, or is on the next call.
+ * partition has another owner, nothing was changed. ERR_REFUSED: PostgreSQL will never take what
+ * was tried, nothing was changed, a shorter prefix may pass. Every other error: nothing was
+ * changed, the same call may be repeated; a COMMIT of unknown outcome has been resolved by reading
+ * the fence row, or is on the next call.
  */
 enum err ledger_book(struct ledger *l, struct ledger_batch *b) MUST_CHECK;
 

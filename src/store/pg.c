@@ -35,6 +35,7 @@ struct pg {
 	bool prepared[SQL_COUNT];
 	uint64_t retry_at_ns; /* no new attempt before */
 	uint64_t backoff_ms;
+	uint64_t sessions; /* connections made */
 	char error[256];
 	char sqlstate[6];
 };
@@ -71,10 +72,27 @@ const char *pg_error(const struct pg *pg)
 	return pg->error;
 }
 
-/* Keep the first line of @text as the error, fit to stand between quotes in a log line. */
+const char *pg_sqlstate(const struct pg *pg)
+{
+	return pg->sqlstate;
+}
+
+uint64_t pg_sessions(const struct pg *pg)
+{
+	return pg->sessions;
+}
+
+/* Keep the first line of @text as the error, fit to stand between quotes in a log line; cut between
+ * two characters of UTF-8. */
 static void note_error(struct pg *pg, const char *text)
 {
-	snprintf(pg->error, sizeof(pg->error), "%.*s", (int)strcspn(text, "\n"), text);
+	size_t len = strcspn(text, "\n");
+	if (len >= sizeof(pg->error)) {
+		len = sizeof(pg->error) - 1;
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	snprintf(pg->error, sizeof(pg->error), "%.*s", (int)len, text);
 	for (char *c = pg->error; *c != '\0'; c++) {
 		if (*c == '"')
 			*c = '\'';
@@ -131,25 +149,48 @@ static PGresult *next_result(struct pg *pg, uint64_t deadline_ns, bool *lost)
 	return PQgetResult(pg->conn);
 }
 
+/* What an SQLSTATE means for whoever ran the statement; the first prefix that fits. A class that
+ * PostgreSQL does not know was raised by somebody's trigger, about a row. */
 static enum err classify(const char *sqlstate)
 {
-	if (strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0)
-		return ERR_RETRY;
-	if (strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "57014") == 0)
-		return ERR_TIMEOUT;
-	/* Class 08: connection; 57P: the server is stopping or starting; 53: out of resources. */
-	if (strncmp(sqlstate, "08", 2) == 0 || strncmp(sqlstate, "57P", 3) == 0 ||
-	    strncmp(sqlstate, "53", 2) == 0 || sqlstate[0] == '\0')
+	static const struct {
+		const char *prefixes; /* each followed by a space */
+		enum err meaning;
+	} table[] = {
+		{"40 ", ERR_RETRY},	       /* serialization failure, deadlock */
+		{"55P03 57014 ", ERR_TIMEOUT}, /* lock not available, query cancelled */
+		{"08 53 57P ", ERR_DOWN},      /* connection, out of resources, going down */
+		/* Data exception, a constraint, a trigger's own error, a limit of the program. */
+		{"21 22 23 27 38 44 54 P0 ", ERR_REFUSED},
+		/* What PostgreSQL has besides is about the statement, the rights or the server. */
+		{"00 01 02 03 09 0A 0B 0F 0L 0P 0Z 20 24 25 26 28 2B 2D 2F 34 39 3B 3D 3F 42 55 57 "
+		 "58 72 F0 HV XX ",
+		 ERR_FAILED},
+	};
+	if (sqlstate[0] == '\0')
 		return ERR_DOWN;
-	return ERR_FAILED;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		for (const char *p = table[i].prefixes; *p != '\0'; p = strchr(p, ' ') + 1) {
+			if (strncmp(sqlstate, p, strcspn(p, " ")) == 0)
+				return table[i].meaning;
+		}
+	}
+	return ERR_REFUSED;
+}
+
+/* Is this an error that the one who asked has not heard of in full? */
+static bool must_log(const struct pg *pg, enum err e)
+{
+	return e == ERR_FAILED || (e == ERR_REFUSED && !pg->options.quiet_refusals);
 }
 
 /* Judge a result that is neither rows nor a completed command. */
 static enum err failed_result(struct pg *pg, const PGresult *r)
 {
 	const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
+	const char *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 	snprintf(pg->sqlstate, sizeof(pg->sqlstate), "%s", state != NULL ? state : "");
-	note_error(pg, PQresultErrorMessage(r));
+	note_error(pg, message != NULL ? message : PQresultErrorMessage(r));
 	return classify(pg->sqlstate);
 }
 
@@ -207,7 +248,7 @@ enum err pg_exec(struct pg *pg, const char *text)
 	PGresult *r;
 	const enum err e = take_results(pg, until, &r);
 	PQclear(r);
-	if (e == ERR_FAILED)
+	if (must_log(pg, e))
 		log_error("postgres", "statement refused| sqlstate=%s error=\"%s\"", pg->sqlstate,
 			  pg->error);
 	return e;
@@ -244,7 +285,7 @@ enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *pa
 			return send_failed(pg);
 		e = take_results(pg, until, &r);
 	}
-	if (e == ERR_FAILED)
+	if (must_log(pg, e))
 		log_error("postgres", "statement refused| statement=%s sqlstate=%s error=\"%s\"",
 			  sql_name(sql), pg->sqlstate, pg->error);
 	if (e == ERR_OK && result != NULL)
@@ -317,7 +358,7 @@ enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows)
 		e = take_results(pg, until, &r);
 		PQclear(r);
 	}
-	if (e == ERR_FAILED)
+	if (must_log(pg, e))
 		log_error("postgres", "copy refused| statement=%s sqlstate=%s error=\"%s\"",
 			  sql_name(sql), pg->sqlstate, pg->error);
 	return e;
@@ -395,6 +436,7 @@ enum err pg_ready(struct pg *pg)
 	pg->conn = start_connect(pg);
 	if (finish_connect(pg) && set_session(pg) == ERR_OK) {
 		pg->backoff_ms = BACKOFF_MIN_MS;
+		pg->sessions++;
 		log_info("postgres", "connected| role=%s host=%s", pg->options.role,
 			 pg->cfg->db_host);
 		return ERR_OK;

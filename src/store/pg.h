@@ -22,6 +22,7 @@ struct pg_options {
 	uint64_t timeout_ms; /* deadline of a statement */
 	int64_t lock_timeout_ms;      /* 0: no limit */
 	int64_t statement_timeout_ms; /* 0: no limit */
+	bool quiet_refusals;	      /* the caller says what became of ERR_REFUSED */
 };
 
 /** @cfg and @metrics are borrowed. Does not connect yet. */
@@ -46,7 +47,13 @@ enum err pg_commit(struct pg *pg) MUST_CHECK;
 /** Roll back what is open; drops the connection if that fails. */
 void pg_rollback(struct pg *pg);
 
-/** The last server or connection error, one line, for logs. */
+/** The last server or connection error, one line of UTF-8, for logs. */
 const char *pg_error(const struct pg *pg);
+
+/** The SQLSTATE of the last server error. */
+const char *pg_sqlstate(const struct pg *pg);
+
+/** How many connections were made: another number means another backend. */
+uint64_t pg_sessions(const struct pg *pg);
 
 #endif

@@ -56,16 +56,15 @@ static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct re
 void staging_fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
 {
 	bool passed[EVENT_KINDS] = {false, false};
-	for (b->taken = 0; b->taken < b->n; b->taken++) {
+	for (b->taken = 0; b->taken < b->upto; b->taken++) {
 		struct ledger_row *row = &b->rows[b->taken];
 		struct staged *s = &staging->of[row->record.topic];
 		const bool reread = row->record.offset < fence->high_offset[row->record.topic];
 		if (passed[row->record.topic] && reread != s->reread)
 			return; /* see reread_note */
-		if (!pass_offset(fence, b, &row->record)) {
-			row->stale = true;
+		row->stale = !pass_offset(fence, b, &row->record);
+		if (row->stale)
 			continue;
-		}
 		passed[row->record.topic] = true;
 		s->reread = reread;
 		if (row->dead == NULL)

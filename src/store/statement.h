@@ -18,7 +18,8 @@
 /**
  * Run a statement with @n text parameters. On ERR_OK the result is the caller's (PQclear); @result
  * may be NULL. ERR_DOWN: the connection is gone. ERR_RETRY: deadlock or serialization. ERR_TIMEOUT:
- * lock or statement timeout. ERR_FAILED: anything else, logged.
+ * lock or statement timeout. ERR_REFUSED: the data will never be taken. ERR_FAILED: anything else.
+ * The last two are logged.
  */
 enum err pg_run(struct pg *pg, enum sql sql, int n, const char *const *params,
 		PGresult **result) MUST_CHECK;

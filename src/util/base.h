@@ -34,6 +34,7 @@
 	X(ERR_BUSY, true, "a queue is full")                                                       \
 	X(ERR_RETRY, true, "a transaction must be repeated")                                       \
 	X(ERR_UNKNOWN, true, "the outcome of a commit is unknown")                                 \
+	X(ERR_REFUSED, false, "the service refused the data")                                      \
 	X(ERR_FAILED, false, "the service refused the request")
 
 #define ERR_ENUM(code, retriable, text) code,
