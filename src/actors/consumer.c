@@ -28,7 +28,9 @@
 #include "util/log.h"
 
 #define IDLE_NS (100 * NS_PER_MS)
-#define PUSHED_BACK_NS (2 * NS_PER_MS)
+#define PUSHED_BACK_MIN_NS (2 * NS_PER_MS)
+#define PUSHED_BACK_MAX_NS (32 * NS_PER_MS)
+#define WRITERS_MAX 64 /* of the option WRITERS */
 #define CLAIM_RETRY_NS (200 * NS_PER_MS)
 #define LAG_INTERVAL_NS NS_PER_S
 #define RECREATE_NS (2 * NS_PER_S)
@@ -80,6 +82,7 @@ struct consumer {
 	uint64_t lag_at_ns;
 	uint64_t progress_ns;	 /* when last something was read, or nothing was there to be read */
 	uint64_t recreate_at_ns; /* 0: the consumer is fine */
+	uint64_t pushed_back_ns; /* how long to wait the next time a writer has no room */
 };
 
 static struct lane *lane_of(struct consumer *c, int32_t partition)
@@ -114,12 +117,16 @@ static bool flush_chunk(struct consumer *c, int32_t partition)
 	return true;
 }
 
+/* A writer that has no room is not asked again for its other partitions. */
 static bool flush_all(struct consumer *c)
 {
-	bool ok = true;
-	for (int32_t p = 0; p < c->partitions; p++)
-		ok = flush_chunk(c, p) && ok;
-	return ok;
+	uint64_t full = 0;
+	for (int32_t p = 0; p < c->partitions; p++) {
+		const uint64_t bit = UINT64_C(1) << (unsigned)p % c->n_writers;
+		if ((full & bit) == 0 && !flush_chunk(c, p))
+			full |= bit;
+	}
+	return full == 0;
 }
 
 static void add_record(struct part *part, const struct record *rec)
@@ -359,6 +366,15 @@ static void look_for_hang(struct consumer *c, uint64_t now)
 	c->recreate_at_ns = now;
 }
 
+/* Longer and longer: while PostgreSQL is down every try is in vain. */
+static uint64_t pushed_back(struct consumer *c, uint64_t now)
+{
+	c->progress_ns = now;
+	const uint64_t wait_ns = c->pushed_back_ns;
+	c->pushed_back_ns = wait_ns * 2 < PUSHED_BACK_MAX_NS ? wait_ns * 2 : PUSHED_BACK_MAX_NS;
+	return wait_ns;
+}
+
 static uint64_t on_idle(void *self)
 {
 	struct consumer *c = self;
@@ -378,17 +394,16 @@ static uint64_t on_idle(void *self)
 		c->lag_at_ns = now + LAG_INTERVAL_NS;
 		measure_lag(c, now);
 	}
-	if (!announce_all(c) || !flush_all(c)) {
-		c->progress_ns = now;
-		return PUSHED_BACK_NS;
-	}
+	if (!announce_all(c) || !flush_all(c))
+		return pushed_back(c, now);
 	bool any = false;
 	const bool more = poll_turn(c, &any);
 	if (any)
 		c->progress_ns = now;
 	look_for_hang(c, now);
 	if (!announce_all(c) || !flush_all(c))
-		return PUSHED_BACK_NS;
+		return pushed_back(c, now);
+	c->pushed_back_ns = PUSHED_BACK_MIN_NS;
 	return more ? 0 : IDLE_NS;
 }
 
@@ -432,6 +447,8 @@ struct consumer *consumer_start(const struct config *cfg, int32_t partitions, st
 	c->gauges = gauges;
 	c->health = health;
 	c->n_writers = n_writers;
+	ASSERT(n_writers <= WRITERS_MAX);
+	c->pushed_back_ns = PUSHED_BACK_MIN_NS;
 	c->lanes = xcalloc(n_writers, sizeof(struct lane *));
 	for (unsigned i = 0; i < n_writers; i++)
 		c->lanes[i] = mailbox_lane_open(writers[i], LANE_CHUNKS);
