@@ -1,28 +1,25 @@
 /*
- * One thread that shuts connections whose body is overdue.
+ * One thread that interrupts workers whose client is too slow.
  *
- * Runs on its own thread ("http-reaper") and, for watch and unwatch, on the workers.
+ * Runs on its own thread ("http-reaper") and, for watch, is_over and unwatch, on the workers.
  *
  *      worker:  watch      0 -> deadline
- *      reaper:             deadline -> REAPING, shuts the socket, -> REAPED
- *      worker:  unwatch    deadline -> 0, or waits for REAPED, -> 0
+ *      reaper:             deadline -> REAPING, signals the worker, -> REAPED, and so again
+ *      worker:  unwatch    deadline -> 0, or waits until it is REAPED, -> 0
  *
- * reaping_note: while the state is REAPING the worker cannot leave unwatch, so its connection
- * cannot be closed and the number of its socket cannot be taken by another one. CivetWeb hides the
- * socket; it is found among the process' own by the addresses of its two ends, which is slow and
- * happens only to the overdue. The state's changes are sequentially consistent; `info` is written
- * before and read after them.
+ * reaping_note: a signal makes poll() fail, and CivetWeb then gives the read up; the handler does
+ * nothing, and with SA_RESTART no other call of a worker notices. A signal that comes while the
+ * worker is not in poll() is lost, and within a chunk CivetWeb tries again if it has got a byte
+ * since the last one; therefore an overdue worker is signalled twice at every tick until it ends
+ * its watch. It must not be signalled later, when it waits for another client: while the state is
+ * REAPING it cannot leave unwatch, and the system call there takes in a signal that was sent
+ * before. The state's changes are sequentially consistent.
  */
 #include "net/reaper.h"
 
-#include <arpa/inet.h>
-#include <civetweb.h>
-#include <dirent.h>
-#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 #include "net/state.h"
 #include "net/worker.h"
@@ -34,86 +31,109 @@
 #define REAPING 1ull
 #define REAPED 2ull
 
+#define SIGNAL SIGURG /* ignored by default, so one that goes astray does no harm */
+#define TICK_MIN_MS 20
+#define TICK_MAX_MS 500
+#define AGAIN_MS 5 /* from a tick's first signal to its second */
+
 struct reaper {
 	/* set at start, then read-only */
-	struct port *port;
+	const struct port *ports[2];
 	uint64_t tick_ns;
+	uint64_t busy_ns; /* by how much deadlines come earlier while a port is busy */
 	pthread_t thread;
+
+	/* owned by the thread */
+	struct watch **reaped; /* in this tick */
+	size_t n_reaped;
 
 	/* shared */
 	_Atomic bool stopping;
 	struct event_count ec;
 };
 
-static bool is_socket_of(int fd, const struct mg_request_info *info)
+static void on_signal(int number)
 {
-	struct sockaddr_in peer = {0}, own = {0};
-	socklen_t len = sizeof(peer);
-	char text[INET_ADDRSTRLEN];
-	if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0 || peer.sin_family != AF_INET ||
-	    ntohs(peer.sin_port) != info->remote_port)
+	(void)number;
+}
+
+/* Signal the worker if it is due at @now_ns. */
+static bool reap(struct watch *watch, uint64_t now_ns)
+{
+	uint64_t seen = atomic_load(&watch->deadline_ns);
+	if (seen == NOTHING || (seen > REAPED && now_ns < seen))
 		return false;
-	len = sizeof(own);
-	return getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
-	       ntohs(own.sin_port) == info->server_port &&
-	       inet_ntop(AF_INET, &peer.sin_addr, text, sizeof(text)) != NULL &&
-	       strcmp(text, info->remote_addr) == 0;
-}
-
-static void shut_reading(const struct mg_request_info *info)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	if (dir == NULL) {
-		log_warn("http", "cannot look for the connection of a late body, waiting on");
-		return;
-	}
-	const struct dirent *entry;
-	while ((entry = readdir(dir)) != NULL) {
-		const int fd = (int)strtol(entry->d_name, NULL, 10);
-		if (entry->d_name[0] != '.' && is_socket_of(fd, info)) {
-			(void)shutdown(fd, SHUT_RD);
-			break;
-		}
-	}
-	closedir(dir);
-}
-
-static void reap(struct worker *w, uint64_t now_ns)
-{
-	uint64_t seen = atomic_load(&w->watch.deadline_ns);
-	if (seen <= REAPED || now_ns < seen)
-		return;
-	if (!atomic_compare_exchange_strong(&w->watch.deadline_ns, &seen,
+	if (!atomic_compare_exchange_strong(&watch->deadline_ns, &seen,
 					    REAPING)) /* see reaping_note */
-		return;
-	shut_reading(w->watch.info);
-	atomic_store(&w->watch.deadline_ns, REAPED);
+		return false;
+	(void)pthread_kill(watch->thread, SIGNAL);
+	atomic_store(&watch->deadline_ns, REAPED);
+	return true;
+}
+
+static void reap_port(struct reaper *reaper, const struct port *port, uint64_t now_ns)
+{
+	if (port_is_busy(port))
+		now_ns += reaper->busy_ns;
+	for (unsigned i = 0; i < port->n_workers; i++) {
+		struct watch *watch = &port->workers[i]->watch;
+		if (reap(watch, now_ns))
+			reaper->reaped[reaper->n_reaped++] = watch;
+	}
+}
+
+static void reap_again(struct reaper *reaper)
+{
+	for (size_t i = 0; i < reaper->n_reaped; i++)
+		(void)reap(reaper->reaped[i], 0);
+	reaper->n_reaped = 0;
+}
+
+/* Wait until @until_ns, or less when it is time to stop. */
+static void wait_until(struct reaper *reaper, uint64_t until_ns)
+{
+	const uint32_t seen = event_count_value(&reaper->ec);
+	if (!atomic_load(&reaper->stopping))
+		(void)event_count_wait(&reaper->ec, seen, until_ns);
 }
 
 static void *run(void *arg)
 {
 	struct reaper *reaper = arg;
-	struct port *port = reaper->port;
 	log_set_thread_name("http-reaper");
 	while (!atomic_load(&reaper->stopping)) {
-		const uint32_t seen = event_count_value(&reaper->ec);
 		const uint64_t now_ns = clock_mono_ns();
-		/* acquire: the slots below it were filled */
-		if (atomic_load_explicit(&port->ready, memory_order_acquire) == port->n_workers) {
-			for (unsigned i = 0; i < port->n_workers; i++)
-				reap(port->workers[i], now_ns);
+		for (size_t i = 0; i < ARRAY_LEN(reaper->ports); i++)
+			reap_port(reaper, reaper->ports[i], now_ns);
+		if (reaper->n_reaped > 0) {
+			wait_until(reaper, now_ns + AGAIN_MS * NS_PER_MS);
+			reap_again(reaper);
 		}
-		if (!atomic_load(&reaper->stopping))
-			(void)event_count_wait(&reaper->ec, seen, now_ns + reaper->tick_ns);
+		wait_until(reaper, now_ns + reaper->tick_ns);
 	}
 	return NULL;
 }
 
-struct reaper *reaper_start(struct port *port, int64_t tick_ms)
+static int64_t tick_ms(int64_t timeout_ms)
+{
+	const int64_t tick = timeout_ms / 10;
+	if (tick < TICK_MIN_MS)
+		return TICK_MIN_MS;
+	return tick > TICK_MAX_MS ? TICK_MAX_MS : tick;
+}
+
+struct reaper *reaper_start(const struct port *api, const struct port *admin, int64_t timeout_ms)
 {
 	struct reaper *reaper = xcalloc_aligned(1, sizeof(*reaper));
-	reaper->port = port;
-	reaper->tick_ns = (uint64_t)tick_ms * NS_PER_MS;
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGNAL, &action, NULL);
+	reaper->ports[0] = api;
+	reaper->ports[1] = admin;
+	reaper->reaped = xcalloc(api->n_workers + admin->n_workers, sizeof(struct watch *));
+	reaper->tick_ns = (uint64_t)tick_ms(timeout_ms) * NS_PER_MS;
+	if (timeout_ms > BUSY_PATIENCE_MS)
+		reaper->busy_ns = (uint64_t)(timeout_ms - BUSY_PATIENCE_MS) * NS_PER_MS;
 	if (pthread_create(&reaper->thread, NULL, run, reaper) != 0)
 		die("cannot start a thread: raise the limit of processes (ulimit -u) or lower "
 		    "HTTP_WORKERS");
@@ -127,23 +147,32 @@ void reaper_stop(struct reaper *reaper)
 	atomic_store(&reaper->stopping, true);
 	event_count_wake(&reaper->ec);
 	pthread_join(reaper->thread, NULL);
+	free(reaper->reaped);
 	free(reaper);
 }
 
-void reaper_watch(struct watch *watch, const struct mg_request_info *info, uint64_t deadline_ns)
+void reaper_watch(struct watch *watch, uint64_t deadline_ns)
 {
 	ASSERT(deadline_ns > REAPED);
-	watch->info = info;
 	atomic_store(&watch->deadline_ns, deadline_ns);
+}
+
+bool reaper_is_over(const struct watch *watch)
+{
+	const uint64_t seen = atomic_load(&watch->deadline_ns);
+	return seen == REAPING || seen == REAPED;
 }
 
 bool reaper_unwatch(struct watch *watch)
 {
 	uint64_t seen = atomic_load(&watch->deadline_ns);
+	if (seen == NOTHING)
+		return false;
 	if (seen > REAPED && atomic_compare_exchange_strong(&watch->deadline_ns, &seen, NOTHING))
 		return false;
-	while (atomic_load(&watch->deadline_ns) != REAPED) /* see reaping_note */
-		sched_yield();
-	atomic_store(&watch->deadline_ns, NOTHING);
+	do {
+		seen = REAPED;
+		sched_yield(); /* see reaping_note */
+	} while (!atomic_compare_exchange_strong(&watch->deadline_ns, &seen, NOTHING));
 	return true;
 }

@@ -21,6 +21,7 @@
 #include "util/clock.h"
 
 #define READ_STEP 65536
+#define CHUNK_STEP 1024 /* mg_read() comes back only with all of it, however slowly it comes */
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
 enum body_result {
@@ -49,8 +50,9 @@ static bool hold_big(struct request *r)
 /* Read up to @want bytes behind what @b holds; the result is mg_read's. */
 static int read_step(struct request *r, struct buf *b, size_t want)
 {
-	if (want > READ_STEP)
-		want = READ_STEP;
+	const size_t step = r->framing.body == BODY_CHUNKED ? CHUNK_STEP : READ_STEP;
+	if (want > step)
+		want = step;
 	buf_reserve(b, want);
 	const int n = mg_read(r->conn, b->data + b->len, want);
 	if (n > 0)
@@ -77,6 +79,9 @@ static enum body_result read_raw(struct request *r, size_t limit, struct buf *b)
 			return BODY_OK;
 		if (n <= 0)
 			return f->body == BODY_CHUNKED ? BODY_BAD_CHUNK : BODY_CUT_OFF;
+		if (reaper_is_over(
+			    &r->w->watch)) /* this step was cut short, or the next would be */
+			return BODY_LATE;
 	}
 }
 
@@ -92,11 +97,10 @@ static enum body_result read_watched(struct request *r, size_t limit, struct buf
 		return BODY_TOO_LARGE;
 	if (r->framing.expect_continue)
 		(void)mg_write(r->conn, CONTINUE, strlen(CONTINUE));
-	reaper_watch(&w->watch, r->info, deadline_ns);
+	reaper_watch(&w->watch, deadline_ns);
 	enum body_result result = read_raw(r, limit, b);
-	if (reaper_unwatch(&w->watch))
-		r->close = true;
-	if ((result == BODY_CUT_OFF || result == BODY_BAD_CHUNK) && clock_mono_ns() >= deadline_ns)
+	const bool late = reaper_unwatch(&w->watch) || clock_mono_ns() >= deadline_ns;
+	if (late && (result == BODY_CUT_OFF || result == BODY_BAD_CHUNK))
 		result = BODY_LATE;
 	return result;
 }
@@ -140,9 +144,7 @@ static void refuse_body(struct request *r, enum body_result result, size_t limit
 			       "the chunks of the body are malformed or cut off");
 		return;
 	case BODY_LATE:
-		response_error(r, 408, "request_timeout", NULL,
-			       "the body did not arrive within %lld ms",
-			       (long long)r->w->deps->cfg->http_request_timeout_ms);
+		response_error(r, 408, "request_timeout", NULL, "the body did not arrive in time");
 		return;
 	case BODY_BAD_GZIP:
 		response_error(r, 400, "bad_request", NULL,

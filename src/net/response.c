@@ -37,14 +37,6 @@ static size_t index_of(int status)
 	return i;
 }
 
-/* More than nine tenths of the workers hold a connection: others may be waiting for one. */
-static bool is_busy(const struct request *r)
-{
-	const struct port *port = r->w->port;
-	const int held = atomic_load_explicit(&port->server->connections, memory_order_relaxed);
-	return port->is_api && (int64_t)held * 10 > (int64_t)port->n_workers * 9;
-}
-
 /* Decide whether the connection ends here, and tell CivetWeb. See framing.c for what the client
  * wants. */
 static void decide_connection(struct request *r)
@@ -53,9 +45,10 @@ static void decide_connection(struct request *r)
 	if (!f->keep_alive || f->has_trailer || (f->body != BODY_NONE && !r->body_done) ||
 	    atomic_load(&r->w->server->draining))
 		r->close = true;
-	if (!r->close && is_busy(r)) {
+	if (!r->close && port_is_busy(r->w->port)) {
 		r->close = true;
-		metrics_add(r->w->metrics, M_HTTP_CLOSED_BUSY, 1);
+		if (r->w->port->is_api)
+			metrics_add(r->w->metrics, M_HTTP_CLOSED_BUSY, 1);
 	}
 	if (r->close)
 		mg_disable_connection_keep_alive(r->conn);

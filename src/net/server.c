@@ -9,7 +9,9 @@
  * are JSON as well.
  *
  * A worker of CivetWeb keeps a connection until it closes. While nearly all workers hold one,
- * answers close their connection, so that others get their turn (response.c).
+ * answers close their connection, so that others get their turn (response.c), and slow clients are
+ * cut off sooner (reaper.h). A connection's first head is watched; the later ones, with the time
+ * before them, are bounded by CivetWeb's keep_alive_timeout_ms.
  */
 #include "net/server.h"
 
@@ -29,13 +31,11 @@
 
 #define API_QUEUE 1024 /* accepted connections that wait for a worker */
 #define ADMIN_QUEUE 64
-#define ADMIN_WORKERS 4
+#define ADMIN_WORKERS 16
 #define LISTEN_BACKLOG 4096 /* the kernel caps it at net.core.somaxconn */
 #define HEAD_MAX 16384
 #define FDS_BESIDE_HTTP 500
 #define START_TIMEOUT_NS (30 * NS_PER_S)
-#define REAPER_TICK_MIN_MS 20
-#define REAPER_TICK_MAX_MS 500
 #define POLL_MS 5
 #define POKE_MS 20    /* after mg_stop has begun */
 #define TYPE_WORKER 1 /* CivetWeb's word for its worker threads */
@@ -51,12 +51,21 @@ static void sleep_ms(int64_t ms)
 	(void)nanosleep(&ts, NULL);
 }
 
+/* What is watched of a head ends, if it is a connection's first. True: it came too slowly. */
+static bool head_ended(struct worker *w)
+{
+	const uint64_t due_ns = w->head_due_ns;
+	w->head_due_ns = 0;
+	return reaper_unwatch(&w->watch) || (due_ns != 0 && clock_mono_ns() >= due_ns);
+}
+
 static int on_request(struct mg_connection *conn)
 {
 	struct worker *w = mg_get_thread_pointer(conn);
 	struct server *s = w->server;
 	const bool is_api = w->port->is_api;
 	struct request r;
+	(void)head_ended(w);
 	if (is_api)
 		atomic_fetch_add(&s->active, 1); /* before draining is read, see state.h */
 	if (request_open(&r, w, conn)) {
@@ -76,10 +85,12 @@ static int on_request(struct mg_connection *conn)
 static int on_error(struct mg_connection *conn, int status, const char *message)
 {
 	(void)message;
+	struct worker *w = mg_get_thread_pointer(conn);
+	const bool late = head_ended(w);
 	struct request r = {
 		.conn = conn,
 		.info = mg_get_request_info(conn),
-		.w = mg_get_thread_pointer(conn),
+		.w = w,
 		.label = ROUTE_OTHER,
 		.start_ns = clock_mono_ns(),
 		.now_ms = clock_wall_ms(),
@@ -90,6 +101,9 @@ static int on_error(struct mg_connection *conn, int status, const char *message)
 			       "the request's head is larger than %d bytes", HEAD_MAX);
 	else if (status == 505)
 		response_error(&r, 505, "bad_request", NULL, "expected HTTP/1.0 or HTTP/1.1");
+	else if (late)
+		response_error(&r, 408, "request_timeout", NULL,
+			       "the request's head did not arrive in time");
 	else
 		response_error(
 			&r, 400, "bad_request", NULL,
@@ -107,22 +121,24 @@ static int on_log(const struct mg_connection *conn, const char *message)
 
 static int on_connection(const struct mg_connection *conn, void **data)
 {
-	const struct worker *w = mg_get_thread_pointer(conn);
+	struct worker *w = mg_get_thread_pointer(conn);
 	(void)data;
-	if (w->port->is_api) {
-		atomic_fetch_add_explicit(&w->server->connections, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&w->port->connections, 1, memory_order_relaxed);
+	if (w->port->is_api)
 		metrics_add(w->metrics, M_HTTP_CONNECTIONS, 1);
-	}
+	w->head_due_ns =
+		clock_mono_ns() + (uint64_t)w->deps->cfg->http_request_timeout_ms * NS_PER_MS;
+	reaper_watch(&w->watch, w->head_due_ns);
 	return 0;
 }
 
 static void on_connection_closed(const struct mg_connection *conn)
 {
-	const struct worker *w = mg_get_thread_pointer(conn);
-	if (w->port->is_api) {
-		atomic_fetch_sub_explicit(&w->server->connections, 1, memory_order_relaxed);
+	struct worker *w = mg_get_thread_pointer(conn);
+	(void)head_ended(w);
+	atomic_fetch_sub_explicit(&w->port->connections, 1, memory_order_relaxed);
+	if (w->port->is_api)
 		metrics_add(w->metrics, M_HTTP_CONNECTIONS, -1);
-	}
 }
 
 static void *on_thread_start(const struct mg_context *ctx, int type)
@@ -280,14 +296,6 @@ static void free_port(struct port *port)
 	free(port->workers);
 }
 
-static int64_t reaper_tick_ms(const struct config *cfg)
-{
-	const int64_t tick = cfg->http_request_timeout_ms / 10;
-	if (tick < REAPER_TICK_MIN_MS)
-		return REAPER_TICK_MIN_MS;
-	return tick > REAPER_TICK_MAX_MS ? REAPER_TICK_MAX_MS : tick;
-}
-
 struct server *server_start(const struct net_deps *deps)
 {
 	const struct config *cfg = deps->cfg;
@@ -301,8 +309,8 @@ struct server *server_start(const struct net_deps *deps)
 	raise_file_limit(cfg->http_workers);
 	(void)mg_init_library(0); /* no TLS: that is a proxy's work */
 	open_port(&s->api, "HTTP_LISTEN", cfg->http_listen, cfg->http_workers, API_QUEUE);
-	s->reaper = reaper_start(&s->api, reaper_tick_ms(cfg));
 	open_port(&s->admin, "ADMIN_LISTEN", cfg->admin_listen, ADMIN_WORKERS, ADMIN_QUEUE);
+	s->reaper = reaper_start(&s->api, &s->admin, cfg->http_request_timeout_ms);
 	log_info("http", "serving| api=%s admin=%s workers=%lld", cfg->http_listen,
 		 cfg->admin_listen, (long long)cfg->http_workers);
 	return s;
@@ -324,14 +332,13 @@ void server_stop(struct server *s)
 		log_warn("http", "requests are still running, cutting them off| active=%d",
 			 atomic_load(&s->active));
 	close_port(&s->api);
-	reaper_stop(s->reaper);
-	s->reaper = NULL;
 }
 
 void server_free(struct server *s)
 {
 	close_port(&s->admin);
 	(void)mg_exit_library();
+	reaper_stop(s->reaper);
 	free_port(&s->api);
 	free_port(&s->admin);
 	free(s);

@@ -52,7 +52,15 @@ struct port {
 	struct worker **workers;  /* each slot written by its worker at start */
 	_Atomic unsigned started; /* slots taken; seq_cst, since it hands out slots */
 	_Atomic unsigned ready; /* slots filled; release, read with acquire before a slot is used */
+	_Atomic int connections; /* that hold a worker; relaxed, nothing is ordered by it */
 };
+
+/* More than nine tenths of the workers hold a connection: others may be waiting for one. */
+static inline bool port_is_busy(const struct port *port)
+{
+	const int held = atomic_load_explicit(&port->connections, memory_order_relaxed);
+	return (int64_t)held * 10 > (int64_t)port->n_workers * 9;
+}
 
 /*
  * The atomics below are independent counters and one flag. Relaxed order is enough for the
@@ -69,8 +77,7 @@ struct server {
 	int64_t started_ms; /* the system's wall clock */
 
 	_Atomic bool draining;
-	_Atomic int active;	 /* API requests between their first and last byte */
-	_Atomic int connections; /* API connections that hold a worker */
+	_Atomic int active; /* API requests between their first and last byte */
 	_Atomic int big_bodies;
 	_Atomic uint64_t counts[ROUTE_LABELS][STATUSES]; /* answers, for /metrics */
 };

@@ -58,6 +58,7 @@ struct worker *worker_new(struct port *port, unsigned index)
 	w->metrics = port->server->blocks[index % HTTP_BLOCKS];
 	w->index = index;
 	w->date_s = -1;
+	w->watch.thread = pthread_self();
 	log_set_thread_name(port->is_api ? "http" : "http-admin");
 	if (port->is_api) {
 		w->completion = completion_new();

@@ -38,6 +38,7 @@ struct worker {
 	struct buf body;		  /* of the current request, unpacked */
 	struct buf packed;		  /* the same as it came, if it was compressed */
 	struct buf out;			  /* the current answer */
+	uint64_t head_due_ns;		  /* the first head's deadline; 0 once it has come */
 	int64_t date_s;			  /* the second that date[] shows */
 	char date[32];
 
