@@ -3,6 +3,7 @@
 # make test         install what is missing, build, run every test (SAN=address|thread: that flavour only)
 # make demo         send real customer paths to a running server and check the numbers
 # make soak         a short load test against a running server
+# make clients      build the load generator build/clients: many keep-alive clients, some of them slow
 # make lint         gcc's analyzer, cppcheck, shellcheck
 # make fmt          format the sources;  make fmt-check  fail on a difference
 # make docs-check   fail if README's options and metrics differ from their tables
@@ -86,6 +87,13 @@ demo:
 soak:
 	$(Q)loadtest/soak.sh
 
+.PHONY: clients
+clients: build/clients
+
+build/clients: loadtest/clients.c
+	@echo "cc $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(CFLAGS)) -o $@ $<
+
 fmt:
 	$(Q)clang-format -i $$(find src tests -name '*.[ch]')
 
@@ -103,4 +111,4 @@ lint: $(OUT)/gen/queries.h headers-check
 	$(Q)tests/lint.sh
 
 clean:
-	$(Q)rm -rf build/obj build/gen build/tests build/address build/thread build/tyrattribution
+	$(Q)rm -rf build/obj build/gen build/tests build/address build/thread build/tyrattribution build/clients

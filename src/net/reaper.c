@@ -34,6 +34,8 @@
 #define SIGNAL SIGURG /* ignored by default, so one that goes astray does no harm */
 #define TICK_MIN_MS 20
 #define TICK_MAX_MS 500
+#define BUSY_TICK_MS 100
+#define FAIR_STRIDE 4093u
 #define AGAIN_MS 5 /* from a tick's first signal to its second */
 
 struct reaper {
@@ -46,6 +48,7 @@ struct reaper {
 	/* owned by the thread */
 	struct watch **reaped; /* in this tick */
 	size_t n_reaped;
+	uint32_t ticks;
 
 	/* shared */
 	_Atomic bool stopping;
@@ -71,14 +74,19 @@ static bool reap(struct watch *watch, uint64_t now_ns)
 	return true;
 }
 
+/* The overdue of a port, and of those that try its patience as many as it lacks workers; no more,
+ * because all of them at once would keep the others waiting by coming back. */
 static void reap_port(struct reaper *reaper, const struct port *port, uint64_t now_ns)
 {
-	if (port_is_busy(port))
-		now_ns += reaper->busy_ns;
+	int64_t lacking = port_lacks(port);
+	const unsigned start = (unsigned)reaper->ticks * FAIR_STRIDE; /* others first, each time */
 	for (unsigned i = 0; i < port->n_workers; i++) {
-		struct watch *watch = &port->workers[i]->watch;
-		if (reap(watch, now_ns))
+		struct watch *watch = &port->workers[(start + i) % port->n_workers]->watch;
+		const bool overdue = reap(watch, now_ns);
+		if (overdue || (lacking > 0 && reap(watch, now_ns + reaper->busy_ns))) {
 			reaper->reaped[reaper->n_reaped++] = watch;
+			lacking--;
+		}
 	}
 }
 
@@ -97,29 +105,38 @@ static void wait_until(struct reaper *reaper, uint64_t until_ns)
 		(void)event_count_wait(&reaper->ec, seen, until_ns);
 }
 
+static uint64_t tick_ns(const struct reaper *reaper)
+{
+	const uint64_t busy_ns = BUSY_TICK_MS * NS_PER_MS;
+	for (size_t i = 0; i < ARRAY_LEN(reaper->ports); i++)
+		if (port_lacks(reaper->ports[i]) > 0 && reaper->tick_ns > busy_ns)
+			return busy_ns;
+	return reaper->tick_ns;
+}
+
 static void *run(void *arg)
 {
 	struct reaper *reaper = arg;
 	log_set_thread_name("http-reaper");
 	while (!atomic_load(&reaper->stopping)) {
 		const uint64_t now_ns = clock_mono_ns();
+		reaper->ticks++;
 		for (size_t i = 0; i < ARRAY_LEN(reaper->ports); i++)
 			reap_port(reaper, reaper->ports[i], now_ns);
 		if (reaper->n_reaped > 0) {
 			wait_until(reaper, now_ns + AGAIN_MS * NS_PER_MS);
 			reap_again(reaper);
 		}
-		wait_until(reaper, now_ns + reaper->tick_ns);
+		wait_until(reaper, now_ns + tick_ns(reaper));
 	}
 	return NULL;
 }
 
-static int64_t tick_ms(int64_t timeout_ms)
+static uint64_t calm_tick_ns(int64_t timeout_ms)
 {
-	const int64_t tick = timeout_ms / 10;
-	if (tick < TICK_MIN_MS)
-		return TICK_MIN_MS;
-	return tick > TICK_MAX_MS ? TICK_MAX_MS : tick;
+	const int64_t tick_ms = timeout_ms / 10;
+	const int64_t least_ms = tick_ms > TICK_MIN_MS ? tick_ms : TICK_MIN_MS;
+	return (uint64_t)(least_ms < TICK_MAX_MS ? least_ms : TICK_MAX_MS) * NS_PER_MS;
 }
 
 struct reaper *reaper_start(const struct port *api, const struct port *admin, int64_t timeout_ms)
@@ -131,7 +148,7 @@ struct reaper *reaper_start(const struct port *api, const struct port *admin, in
 	reaper->ports[0] = api;
 	reaper->ports[1] = admin;
 	reaper->reaped = xcalloc(api->n_workers + admin->n_workers, sizeof(struct watch *));
-	reaper->tick_ns = (uint64_t)tick_ms(timeout_ms) * NS_PER_MS;
+	reaper->tick_ns = calm_tick_ns(timeout_ms);
 	if (timeout_ms > BUSY_PATIENCE_MS)
 		reaper->busy_ns = (uint64_t)(timeout_ms - BUSY_PATIENCE_MS) * NS_PER_MS;
 	if (pthread_create(&reaper->thread, NULL, run, reaper) != 0)

@@ -5,10 +5,10 @@
  * client that sends one byte every few seconds holds its worker for hours, and there is no call
  * that interrupts it. A worker therefore announces when a connection's first head, or a body, must
  * be there; one thread looks at all of them and interrupts the overdue, whose read then fails. The
- * answer (408) can still be sent. While nearly all workers are taken (port_is_busy) the overdue are
- * those that have taken longer than BUSY_PATIENCE_MS, so that slow clients cannot keep others
- * waiting for a worker.
- * Threads: watch, is_over and unwatch by the worker; start and stop by main.
+ * answer (408) can still be sent. While nearly all workers are taken (port_lacks) it also
+ * interrupts as many as are lacking of those that have taken longer than BUSY_PATIENCE_MS, so that
+ * slow clients cannot keep others waiting for a worker. Threads: watch, is_over and unwatch by the
+ * worker; start and stop by main.
  */
 #ifndef NET_REAPER_H
 #define NET_REAPER_H
@@ -18,7 +18,7 @@
 
 #include "util/base.h"
 
-#define BUSY_PATIENCE_MS 2000 /* for a head or a body while nearly all workers are taken */
+#define BUSY_PATIENCE_MS 3000 /* for a head or a body while nearly all workers are taken */
 
 struct port;
 struct reaper;

@@ -45,7 +45,7 @@ static void decide_connection(struct request *r)
 	if (!f->keep_alive || f->has_trailer || (f->body != BODY_NONE && !r->body_done) ||
 	    atomic_load(&r->w->server->draining))
 		r->close = true;
-	if (!r->close && port_is_busy(r->w->port)) {
+	if (!r->close && port_lacks(r->w->port) > 0) {
 		r->close = true;
 		if (r->w->port->is_api)
 			metrics_add(r->w->metrics, M_HTTP_CLOSED_BUSY, 1);

@@ -55,11 +55,12 @@ struct port {
 	_Atomic int connections; /* that hold a worker; relaxed, nothing is ordered by it */
 };
 
-/* More than nine tenths of the workers hold a connection: others may be waiting for one. */
-static inline bool port_is_busy(const struct port *port)
+/* How many more than nine tenths of the workers hold a connection. Above 0 the port is busy: others
+ * may be waiting, or soon be, for a worker. */
+static inline int64_t port_lacks(const struct port *port)
 {
 	const int held = atomic_load_explicit(&port->connections, memory_order_relaxed);
-	return (int64_t)held * 10 > (int64_t)port->n_workers * 9;
+	return held - (int64_t)port->n_workers * 9 / 10;
 }
 
 /*
