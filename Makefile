@@ -2,6 +2,7 @@
 # make run          install what is missing, build, start private services, migrate, serve
 # make test         install what is missing, build, run every test (SAN=address|thread: that flavour only)
 # make demo         send real customer paths to a running server and check the numbers
+# make faults       seeded schedules of faults, checked from outside: SEED= N= ONLY= CELLS= SECONDS_MAX=
 # make soak         a short load test against a running server
 # make clients      build the load generator build/clients: many keep-alive clients, some of them slow
 # make lint         gcc's analyzer, cppcheck, shellcheck
@@ -39,7 +40,7 @@ $(OBJ)/util/mailbox.o $(OBJ)/util/event_count.o: CFLAGS += $(if $(filter thread,
 
 OBJECTS := $(SOURCES:%.c=$(OBJ)/%.o) $(OBJ)/queries.o $(OBJ)/queries_text.o
 
-.PHONY: all run test demo soak lint fmt fmt-check docs-check headers-check clean install
+.PHONY: all run test faults demo soak lint fmt fmt-check docs-check headers-check clean install
 all: $(OUT)/tyrattribution
 
 $(OUT)/tyrattribution: $(OBJ)/main.o $(OBJECTS)
@@ -80,6 +81,15 @@ test:
 
 .PHONY: tests
 tests: $(UNIT_TESTS:%=$(OUT)/tests/unit/%) $(STRESS_TESTS:%=$(OUT)/tests/stress/%)
+
+FAULT_ARGS := $(if $(SEED),--seed $(SEED)) $(if $(N),--number $(N)) $(if $(ONLY),--only $(ONLY)) \
+	$(if $(CELLS),--cells '$(CELLS)') $(if $(SECONDS_MAX),--seconds-max $(SECONDS_MAX))
+faults: all build/faults/fsync_shim.so
+	$(Q)tests/venv.sh && deploy/kafka.sh fetch
+	$(Q)TYR_BINARY=$(OUT)/tyrattribution $${TYR_VENV:-build/venv}/bin/python tests/faults/rig.py $(FAULT_ARGS)
+
+build/faults/fsync_shim.so: tests/faults/fsync_shim.c
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -D_GNU_SOURCE -O2 $(WARNINGS) -shared -fPIC -o $@ $< -ldl
 
 demo:
 	$(Q)loadtest/demo.sh

@@ -12,7 +12,8 @@
 # only while that pid still is the process we started. Any number of folders can be in use at once.
 #
 # TYR_START_SECONDS and TYR_STOP_SECONDS bound the waits, TYR_KAFKA_JVM adds one option of java,
-# TYR_KAFKA_HOME and TYR_PG_BIN say where Kafka's jars and PostgreSQL's programs are.
+# TYR_KAFKA_HOME and TYR_PG_BIN say where Kafka's jars and PostgreSQL's programs are, TYR_KAFKA_ADVERTISED
+# (host:port) what Kafka tells its clients to connect to, where that is a proxy before it.
 #
 # PostgreSQL: role and database tyrattribution; the superuser postgres has the same password. Redis keeps
 # nothing across a restart, as a cache may.
@@ -143,7 +144,7 @@ kafka_conf() {
 		controller.quorum.voters=1@127.0.0.1:$controller_port
 		controller.listener.names=CONTROLLER
 		listeners=PLAINTEXT://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$controller_port
-		advertised.listeners=PLAINTEXT://127.0.0.1:$kafka_port
+		advertised.listeners=PLAINTEXT://${TYR_KAFKA_ADVERTISED:-127.0.0.1:$kafka_port}
 		listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 		log.dirs=$dir/kafka/data
 		auto.create.topics.enable=false

@@ -1,0 +1,128 @@
+"""
+Proves "exact under every fault": seeded schedules of faults against real services, checked from outside.
+
+    rig.py --seed 1 --number 100        100 schedules; the table at the end
+    rig.py --seed 1 --only 7            schedule 7 of that seed again
+    rig.py --cells 'redis-*'            only these cells
+    rig.py --list                       what the cells are
+    rig.py --self-test                  does every check fail on damage made by hand?
+
+Ends with status 1 if anything was lost, doubled or wrong, or if a cell that was drawn was never hit.
+"""
+
+import argparse
+import fnmatch
+import os
+import pathlib
+import random
+import sys
+import time
+
+import report
+from cells import CELLS
+from plan import plans
+from schedule import Schedule
+from stage import ROOT, Services, harness
+
+OUT = ROOT / "build" / "faults"
+
+
+def parse(argv):
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", default=str(random.SystemRandom().randrange(1 << 31)))
+    parser.add_argument("--number", type=int, default=20, help="how many schedules")
+    parser.add_argument("--only", type=int, help="only the schedule with this number")
+    parser.add_argument("--seconds-max", type=float, help="begin no schedule after so many seconds")
+    parser.add_argument("--cells", default="*", help="only cells whose names match this")
+    parser.add_argument("--report", type=pathlib.Path, help="where the JSON goes")
+    parser.add_argument("--list", action="store_true", help="print the cells and end")
+    parser.add_argument("--self-test", action="store_true", help="check the checks and end")
+    return parser.parse_args(argv)
+
+
+def possible_cells(pattern):
+    """The cells that match and that this machine and this program can play."""
+    has_spool = "SPOOL_DIR" in harness.run_program("--help").stdout
+    is_root = os.geteuid() == 0
+    return [cell for cell in CELLS if fnmatch.fnmatch(cell.name, pattern)
+            and (has_spool or not cell.needs_spool) and (is_root or not cell.needs_disk)]
+
+
+def kept_folder(plan):
+    """Where the logs of a schedule go if it finds something."""
+    folder = OUT / "kept" / plan.seed.replace("/", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def play(plan, services):
+    """Run one schedule and print what came of it; its record."""
+    print(plan, flush=True)
+    folder = kept_folder(plan)
+    record = Schedule(plan, services).run(folder)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+    steps = ", ".join(f"{step['cell']} {'hit' if step['hit'] else 'MISSED'}"
+                      + ("" if step["recovery"] is None else f" {step['recovery']:.1f} s")
+                      for step in record["steps"])
+    print(f"    {record['seconds']:.0f} s: {record['acknowledged']} of {record['sent']} acknowledged,"
+          f" {record['lost']} lost, {record['doubled']} doubled, {record['wrong']} wrong; {steps}", flush=True)
+    for finding in record["findings"]:
+        print(f"    FOUND {finding}", flush=True)
+    return record
+
+
+def play_all(args, cells, services):
+    """Run the schedules; their records."""
+    records = []
+    began = time.monotonic()
+    for plan in plans(args.seed, cells):
+        if plan.number > args.number and plan.number != args.only:
+            break
+        if args.seconds_max and time.monotonic() - began > args.seconds_max:
+            break
+        if args.only in (None, plan.number):
+            records.append(play(plan, services))
+            report.write(args.report or OUT / f"report-{args.seed}.json", args.seed, records)
+        if plan.number == args.only:
+            break
+    return records
+
+
+def verdict(records):
+    """Print the table; the exit status."""
+    print("\n" + report.markdown(records))
+    drawn = {step["cell"] for record in records for step in record["steps"]}
+    hit = {step["cell"] for record in records for step in record["steps"] if step["hit"]}
+    for name in sorted(drawn - hit):
+        print(f"never hit: {name}")
+    is_clean = records and not any(record["findings"] for record in records)
+    return 0 if is_clean and drawn == hit else 1
+
+
+def main(argv):
+    """The program; its exit status."""
+    args = parse(argv)
+    if args.list:
+        for cell in CELLS:
+            print(f"{cell.name:32} {cell.sentence}")
+        return 0
+    cells = possible_cells(args.cells)
+    if not cells:
+        print(f"no cell matches {args.cells}", file=sys.stderr)
+        return 2
+    print(f"seed {args.seed}, {len(cells)} cells; repeat with make faults SEED={args.seed} ONLY=number"
+          + ("" if args.cells == "*" else f" CELLS='{args.cells}'"), flush=True)
+    services = Services()
+    try:
+        if args.self_test:
+            import selftest     # pylint: disable=import-outside-toplevel
+            return selftest.run(services, args.seed)
+        return verdict(play_all(args, cells, services))
+    finally:
+        services.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
