@@ -16,8 +16,8 @@ import requests
 from ledger import Event
 from stage import harness
 
-FOLLOW_S = 10           # how long counters, journals and answers may lag
-FRESH_S = 5             # how long fresh events may take when all is well
+FOLLOW_S = 10 * harness.SLOW           # how long counters, journals and answers may lag
+FRESH_S = 5 * harness.SLOW             # how long fresh events may take when all is well
 THREADS_SLACK, FILES_SLACK = 6, 80
 
 MS = "(extract(epoch FROM {}) * 1000)::bigint"
@@ -281,7 +281,7 @@ def check_unexpected(stage):
 def check_fresh(stage, fresh):
     """Fresh events pass."""
     seconds = fresh.pass_through(FRESH_S)
-    return [] if seconds is not None else [Finding("wrong", 1, f"fresh events did not pass within {FRESH_S} s")]
+    return [] if seconds is not None else [Finding("wrong", 1, f"fresh events did not pass within {FRESH_S:g} s")]
 
 
 def check_processes(stage):

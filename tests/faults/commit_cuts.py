@@ -34,8 +34,9 @@ class _Plan(Plan):
         return {"WRITERS": WRITERS}
 
 
-def _cut(stage, load, seed, cuts):
+def _cut(stage, seed, cuts):
     """Cut until there were enough; everything that is wrong afterwards."""
+    load = Load(seed, Crowd(random.Random(seed)), stage.ledger, stage.addresses)
     proxy = stage.proxies["postgres"]
     end = time.monotonic() + LIMIT_S
     proxy.cut_commits(seed, COMMITS_PER_CUT)
@@ -52,13 +53,12 @@ def run(services, seed, cuts):
     """Play it; the exit status."""
     with tempfile.TemporaryDirectory(prefix="tyr-faults-") as work, services.harness.redis_number() as redis_db:
         stage = Stage(services, work, redis_db, Ledger(), _Plan(0, seed, 1, []))
-        load = Load(seed, Crowd(random.Random(seed)), stage.ledger, stage.addresses)
         try:
-            findings = _cut(stage, load, seed, cuts)
+            stage.open()
+            findings = _cut(stage, seed, cuts)
         finally:
-            load.stop(0)
             services.heal()
-            problem = stage.close(None)
+            problem = stage.close()
     if problem:
         findings.append(checks.Finding("wrong", 1, problem))
     proxy = stage.proxies["postgres"]

@@ -5,16 +5,12 @@ import pathlib
 import signal
 
 from fault import Fault
+from stage import is_frozen
 
 
 def children(pid):
     """The pids of a process' children."""
     return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
-
-
-def is_frozen(pid):
-    """Is a process halted by a signal?"""
-    return pathlib.Path(f"/proc/{pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0] == "T"
 
 
 class Kill(Fault):

@@ -1,5 +1,6 @@
 /*
- * Makes fsync and fdatasync fail with EIO for files under a folder, for as long as a flag file exists.
+ * Makes fsync and fdatasync fail with EIO for files under a folder, for as long as a flag file
+ * exists.
  *
  * Loaded into the program with LD_PRELOAD by the fault rig. FSYNC_SHIM_FOLDER is the folder,
  * FSYNC_SHIM_FLAG the flag; every failure adds a byte to the flag's neighbour that ends in ".hits".

@@ -10,7 +10,7 @@ import random
 
 from cells import Cell
 
-SECONDS = 13            # cells are added to a schedule until they take about so long
+SECONDS = 16            # cells are added to a schedule until they take about so long
 CELLS_MAX = 4
 
 

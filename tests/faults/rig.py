@@ -15,6 +15,7 @@ import fnmatch
 import os
 import pathlib
 import random
+import signal
 import sys
 import time
 
@@ -49,20 +50,10 @@ def possible_cells(pattern):
             and (has_spool or not cell.needs_spool) and (is_root or not cell.needs_disk)]
 
 
-def kept_folder(plan):
-    """Where the logs of a schedule go if it finds something."""
-    folder = OUT / "kept" / plan.seed.replace("/", "-")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def play(plan, services):
     """Run one schedule and print what came of it; its record."""
     print(plan, flush=True)
-    folder = kept_folder(plan)
-    record = Schedule(plan, services).run(folder)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    record = Schedule(plan, services).run(OUT / "kept" / plan.seed.replace("/", "-"))
     steps = ", ".join(f"{step['cell']} {'hit' if step['hit'] else 'MISSED'}"
                       + ("" if step["recovery"] is None else f" {step['recovery']:.1f} s")
                       for step in record["steps"])
@@ -104,6 +95,7 @@ def verdict(records):
 def main(argv):
     """The program; its exit status."""
     args = parse(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # so that everything started is ended
     if args.list:
         for cell in CELLS:
             print(f"{cell.name:32} {cell.sentence}")

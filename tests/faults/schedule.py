@@ -12,13 +12,13 @@ from checks import Finding
 from fresh import Fresh
 from ledger import Ledger
 from load import Crowd, Load
-from stage import Stage
+from stage import Stage, harness
 
 BACKLOG_S = 3.5         # how long PostgreSQL is a black hole, so that there is something to catch up with
 BACKLOG_MIN = 100       # events; fewer are no backlog
-RECOVERY_S = 30         # a recovery that takes longer has failed
-REPEAT_S = 20           # how long clients may repeat after everything was healed
-SETTLE_S = 30
+RECOVERY_S = 30 * harness.SLOW         # a recovery that takes longer has failed
+REPEAT_S = 20 * harness.SLOW           # how long clients may repeat after everything was healed
+SETTLE_S = 30 * harness.SLOW
 
 
 class Schedule:
@@ -67,7 +67,7 @@ class Schedule:
         """Seconds until fresh events pass."""
         seconds = Fresh(self._stage, self._rng).pass_through(RECOVERY_S)
         if seconds is None:
-            self._findings.append(Finding("wrong", 1, f"fresh events did not pass within {RECOVERY_S} s of healing"))
+            self._findings.append(Finding("wrong", 1, f"fresh events did not pass within {RECOVERY_S:g} s of healing"))
         return seconds
 
     def _run_steps(self):
@@ -92,7 +92,7 @@ class Schedule:
         self._stage.heal()
         left = load.stop(REPEAT_S)
         if left:
-            self._findings.append(Finding("wrong", left, f"{left} events were still refused {REPEAT_S} s after all"
+            self._findings.append(Finding("wrong", left, f"{left} events were still refused {REPEAT_S:g} s after all"
                                           " was healed"))
         deadline = time.monotonic() + SETTLE_S
         while time.monotonic() < deadline:
@@ -100,36 +100,38 @@ class Schedule:
                 if self._is_settled():
                     return
             time.sleep(0.1)
-        self._findings.append(Finding("wrong", 1, f"not at rest {SETTLE_S} s after all was healed:"
+        self._findings.append(Finding("wrong", 1, f"not at rest {SETTLE_S:g} s after all was healed:"
                                       f" behind {self._stage.world.behind()}"))
 
-    def _play_all(self, before_checks):
+    def _play_all(self):
         load = Load(self._plan.seed, Crowd(self._rng), self._ledger, self._stage.addresses)
         try:
             self._run_steps()
             self._settle(load)
-            if before_checks is not None:
-                before_checks(self._stage)
             self._findings += checks.all_checks(self._stage, Fresh(self._stage, self._rng))
         finally:
             if not load.is_stopping.is_set():
                 load.stop(0)
 
-    def run(self, folder, before_checks=None):
-        """Play the plan; the record of the report. Logs of a schedule that found something are kept in `folder`."""
+    def run(self, kept):
+        """Play the plan; the record of the report. Logs go into the folder `kept` if something was found."""
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="tyr-faults-") as work, \
                 self._services.harness.redis_number() as redis_db:
             self._stage = Stage(self._services, work, redis_db, self._ledger, self._plan)
             try:
-                self._play_all(before_checks)
-            except Exception as error:      # a check that could not be made is a check that failed
+                self._stage.open()
+                self._play_all()
+            except Exception as error:  # pylint: disable=broad-except
+                # What keeps a check from being made is a finding, too.
                 self._findings.append(Finding("wrong", 1, f"{type(error).__name__}: {error}"))
             finally:
                 self._services.heal()
-                problem = self._stage.close(folder if self._findings else None)
-        if problem:
-            self._findings.append(Finding("wrong", 1, f"at the end: {problem}"))
+                problem = self._stage.close()
+            if problem:
+                self._findings.append(Finding("wrong", 1, f"at the end: {problem}"))
+            if self._findings:
+                self._stage.keep_logs(kept)
         return self._record(time.monotonic() - began)
 
     def _record(self, seconds):

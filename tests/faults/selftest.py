@@ -213,9 +213,10 @@ def run(services, seed):
     with tempfile.TemporaryDirectory(prefix="tyr-faults-") as work, services.harness.redis_number() as redis_db:
         stage = Stage(services, work, redis_db, Ledger(), Plan(0, seed, 2, []))
         try:
+            stage.open()
             noticed = [_prepare(stage, rng)] + [_is_noticed(stage, *damage) for damage in DAMAGES]
         finally:
             services.heal()
-            stage.close(None)
+            stage.close()
     print(f"{sum(noticed)} of {len(noticed)} as they should be")
     return 0 if all(noticed) else 1

@@ -28,6 +28,11 @@ OPTIONS = {"ACK_TIMEOUT_MS": 1500, "KAFKA_STALL_MS": 500, "BATCH_LINGER_MS": 20,
            "SPOOL_SEGMENT_BYTES": 1 << 20, "SPOOL_MAX_BYTES": 64 << 20, "SPOOL_MIN_FREE_BYTES": 1 << 20}
 
 
+def is_frozen(pid):
+    """Is a process halted by a signal?"""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] == "T"
+
+
 class Services:
     """Kafka, Redis and PostgreSQL of our own, each behind a proxy."""
 
@@ -105,8 +110,7 @@ class Slot:
 
     def is_frozen(self):
         """Is the process halted by a signal?"""
-        state = pathlib.Path(f"/proc/{self.server.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
-        return state == "T"
+        return is_frozen(self.server.pid)
 
     def measure(self):
         """Keep how many threads and files there are when nothing has happened yet."""
@@ -170,10 +174,13 @@ class Stage:
         if plan.needs_shim:
             self.options |= {"LD_PRELOAD": FSYNC_SHIM, "FSYNC_SHIM_FOLDER": self.spools,
                              "FSYNC_SHIM_FLAG": self.fsync_flag}
+        self.slots = [Slot(self, number) for number in range(plan.instances)]
         self.world = harness.World(services.harness, self.folder, redis_db)
         self.world.env.update(services.env)
-        self.world.migrate()
-        self.slots = [Slot(self, number) for number in range(plan.instances)]
+
+    def open(self):
+        """Migrate, start all instances and wait until they are ready."""
+        harness.eventually(self.world.migrate, 60)
         for slot in self.slots:
             slot.start()
         for slot in self.slots:
@@ -209,8 +216,8 @@ class Stage:
             elif slot.server.exit_code is not None:
                 slot.start()
 
-    def close(self, kept):
-        """Stop the instances, keep their logs in the folder `kept` if one is given; what went wrong at the end."""
+    def close(self):
+        """Stop the instances and drop the world; what went wrong at that."""
         problem = ""
         try:
             with contextlib.redirect_stdout(None):
@@ -219,7 +226,10 @@ class Stage:
             problem = str(error)
         if self.disk is not None:
             self.disk.close()
-        if kept is not None:
-            for server in self.world.servers:
-                shutil.copy(server.log_path, kept / f"{server.cwd.name}.log")
         return problem
+
+    def keep_logs(self, folder):
+        """Copy the instances' logs into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for server in self.world.servers:
+            shutil.copy(server.log_path, folder / f"{server.cwd.name}.log")
