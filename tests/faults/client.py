@@ -8,7 +8,7 @@ that no event of ours should ever get.
 import http.client
 import json
 
-TIMEOUT_S = 2.5     # a frozen instance must not hold a client for long
+TIMEOUT_S = 2       # beyond ACK_TIMEOUT_MS, and a frozen instance must not hold a client for long
 
 
 class Client:
@@ -37,6 +37,10 @@ class Client:
         except (OSError, http.client.HTTPException, ValueError):
             self.close()
             return 0, None
+
+    def is_broken(self):
+        """Was there no answer the last time?"""
+        return self._connection is None
 
     def close(self):
         """Drop the connection; the next request makes a new one."""

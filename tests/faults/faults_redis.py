@@ -1,6 +1,7 @@
 """Faults of Redis' data: emptied, set back to an older state, read-only, out of memory, keys gone."""
 
 import pathlib
+import time
 
 import redis
 from fault import Fault
@@ -53,6 +54,8 @@ class DeleteKeys(_RedisFault):
 class OldSnapshot(_RedisFault):
     """All keys as they were when the fault began, put back in one step."""
 
+    _KEYS_S = 3         # how long to wait for there to be any
+
     def __init__(self, stage, rng):
         super().__init__(stage, rng)
         self._raw = redis.Redis(connection_pool=redis.ConnectionPool(
@@ -64,7 +67,9 @@ class OldSnapshot(_RedisFault):
         return {key: self._raw.dump(key) for key in self._raw.keys()}
 
     def inject(self):
-        self._kept = self._dump()
+        end = time.monotonic() + self._KEYS_S
+        while not self._kept and time.monotonic() < end:
+            self._kept = self._dump()
 
     def heal(self):
         now = self._dump()

@@ -2,7 +2,8 @@
 The load: clients that send clicks and conversions, alone and in batches, and repeat what was not acknowledged.
 
 Users and campaigns are few, so that attribution has much to decide: late clicks, equal times, the edges of the
-window. Most clients repeat an event, with its id and time, until it is acknowledged; one gives up at once, so
+window. Campaigns take turns, so that at any time most of them are quiet: what a fault does to their numbers is not
+put right by the next event. Most clients repeat an event, with its id and time, until it is acknowledged; one gives up at once, so
 that there are events whose fate nobody knows.
 """
 
@@ -13,8 +14,11 @@ import time
 from client import Client
 from ledger import Event
 
-CLIENTS = 6
+CLIENTS = 8
 ACTIONS_PER_S = 9           # of each client; about a third are batches
+AVOIDED_S = 1.5             # how long clients leave an instance alone that did not answer, as a balancer would
+CAMPAIGNS = 12
+CAMPAIGN_TURN_S = 1.5       # every campaign has events for three such turns, then none for nine
 BATCH_MAX = 14
 PENDING_MAX = 300           # a client that has so many to repeat sends nothing new
 REPEAT_S = 0.25             # between two attempts at the same events
@@ -34,9 +38,15 @@ class Crowd:
 
     def __init__(self, rng):
         self.users = [new_uuid(rng) for _ in range(30)]
-        self.campaigns = [new_uuid(rng) for _ in range(6)]
+        self.campaigns = [new_uuid(rng) for _ in range(CAMPAIGNS)]
         self.sources = ("newsletter", "störe & \"co\"")
         self.types = ("purchase", "signup")
+        self._began = time.monotonic()
+
+    def campaign(self, rng):
+        """One of the three campaigns whose turn it is."""
+        turn = int((time.monotonic() - self._began) / CAMPAIGN_TURN_S)
+        return self.campaigns[(turn + rng.randrange(3)) % CAMPAIGNS]
 
 
 class Maker:
@@ -53,10 +63,10 @@ class Maker:
         rng = self._rng
         if rng.random() < 0.55 or not self._clicks:
             event = self._click()
-            self._clicks = self._clicks[-40:] + [event]
+            self._clicks = self._clicks[-20:] + [event]
         else:
             event = self._conversion()
-            self._conversions = self._conversions[-40:] + [event]
+            self._conversions = self._conversions[-20:] + [event]
         return event
 
     def _instant(self):
@@ -65,7 +75,7 @@ class Maker:
 
     def _place(self):
         crowd, rng = self._crowd, self._rng
-        return {"user": rng.choice(crowd.users), "campaign": rng.choice(crowd.campaigns),
+        return {"user": rng.choice(crowd.users), "campaign": crowd.campaign(rng),
                 "source": rng.choice(crowd.sources)}
 
     @staticmethod
@@ -140,8 +150,10 @@ class _Sender(threading.Thread):
         return events
 
     def _send(self, events):
-        address = self._rng.choice(self._load.addresses())
+        address = self._load.choose(self._rng)
         left = self._client.send(address, events)
+        if self._client.is_broken():
+            self._load.avoid(address)
         failed = {event.identity for event in left}
         self._done = (self._done + [event for event in events if event.identity not in failed])[-100:]
         if not self._gives_up:
@@ -158,9 +170,20 @@ class Load:
         self.addresses = addresses
         self.is_stopping = threading.Event()
         self._deadline = None
+        self._avoided = {}          # address -> until when; entries are replaced whole, so no lock is needed
         self._senders = [_Sender(self, number) for number in range(CLIENTS)]
         for sender in self._senders:
             sender.start()
+
+    def choose(self, rng):
+        """An instance that answers as far as is known, or any."""
+        now = time.monotonic()
+        addresses = self.addresses()
+        return rng.choice([a for a in addresses if self._avoided.get(a, 0) < now] or addresses)
+
+    def avoid(self, address):
+        """It did not answer."""
+        self._avoided[address] = time.monotonic() + AVOIDED_S
 
     def is_over(self, has_pending):
         """May a client end?"""
