@@ -28,7 +28,6 @@ class Cell:
     cost: float = 5             # about how long it takes with its recovery, in seconds
     instances: int = 1          # how many the program needs at least
     catching_up: bool = False
-    needs_spool: bool = False
     needs_disk: bool = False    # a file system of its own, which takes root
     needs_shim: bool = False
     options: tuple = ()         # of the program, for the whole schedule
@@ -48,6 +47,7 @@ POSTGRES_KILL = _of(service.Kill, "postgres")
 FLUSHALL = _of(redis_data.FlushAll)
 TERMINATE = _of(service.TerminateBackends)
 CUT_COMMITS = _of(network.CutCommits)
+SPOOL = _of(spool.Spool)
 
 UNDER_LOAD = (
     Cell("program-kill", "an instance is killed and started again", (KILL,), cost=8),
@@ -98,15 +98,14 @@ UNDER_LOAD = (
     Cell("topic-unreadable", "messages that nobody can read or that are misplaced", (_of(topic.Unreadable),),
          MIDDLE, 4),
 
-    Cell("spool-used", "Kafka is away and events go to the spool", (_of(spool.Spool),), needs_spool=True),
-    Cell("spool-kill", "an instance with records in its spool is killed", (_of(spool.SpoolKill),), cost=8,
-         needs_spool=True),
+    Cell("spool-used", "Kafka is away and events go to the spool", (SPOOL,)),
+    Cell("spool-kill", "an instance with records in its spool is killed", (_of(spool.SpoolKill),), cost=8),
     Cell("spool-disk-full", "Kafka is away and the spool's disk is full", (_of(spool.SpoolFull),),
-         needs_spool=True, needs_disk=True),
+         needs_disk=True, options=(("SPOOL_MIN_FREE_BYTES", 0),)),
     Cell("spool-limit", "Kafka is away and the spool reaches its limit", (_of(spool.SpoolFull, fill=False),),
-         needs_spool=True, options=(("SPOOL_SEGMENT_BYTES", 65_536), ("SPOOL_MAX_BYTES", 131_072))),
+         options=(("SPOOL_SEGMENT_BYTES", 65_536), ("SPOOL_MAX_BYTES", 131_072))),
     Cell("spool-fsync-error", "Kafka is away and fsync of the spool fails", (_of(spool.SpoolFsync),),
-         needs_spool=True, needs_shim=True),
+         needs_shim=True),
 )
 
 
@@ -141,6 +140,9 @@ AT_ONCE = (
     Cell("program+redis", "an instance and Redis are killed", (KILL, REDIS_KILL), SHORT, 8),
     Cell("hold-kafka+postgres", "the networks to Kafka and PostgreSQL are black holes",
          (_of(network.Hold, "kafka"), _of(network.Hold, "postgres")), MIDDLE, 6),
+    Cell("spool+postgres", "Kafka is away, events go to the spool, and PostgreSQL is killed", (SPOOL, POSTGRES_KILL),
+         MIDDLE, 7),
+    Cell("spool+redis", "Kafka is away, events go to the spool, and Redis is emptied", (SPOOL, FLUSHALL)),
     Cell("commit-cut+flushall", "COMMITs lose their answers while Redis is emptied", (CUT_COMMITS, FLUSHALL)),
     Cell("commit-cut+program", "COMMITs lose their answers and an instance is killed", (CUT_COMMITS, KILL),
          SHORT, 8),

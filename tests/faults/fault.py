@@ -7,6 +7,8 @@ half-way, and must bring everything back; faults that only strike while they las
 
 import time
 
+PATIENCE_S = 8      # how much longer a fault may last when nothing has run into it yet
+
 
 class Fault:
     """A fault on a stage; subclasses say which."""
@@ -29,9 +31,14 @@ class Fault:
         """Did it really happen?"""
         raise NotImplementedError
 
-    def repeat(self, seconds, interval, strike):
-        """Call strike again and again."""
+    def repeat(self, seconds, interval, strike, is_done=None):
+        """Call strike again and again, for so long and until it is done, or patience ends."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        last = end + PATIENCE_S
+        while time.monotonic() < end or (is_done and not is_done() and time.monotonic() < last):
             strike()
-            time.sleep(min(interval, max(0, end - time.monotonic())))
+            time.sleep(interval)
+
+    def wait(self, seconds, is_done):
+        """Wait for so long and until something is done, or patience ends."""
+        self.repeat(seconds, 0.05, lambda: None, is_done)

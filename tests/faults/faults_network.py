@@ -14,7 +14,7 @@ class Cut(Fault):
     def hold(self, seconds):
         def strike():
             self._cut += self._proxy.cut()
-        self.repeat(seconds, self.rng.choice((0.15, 0.4, 0.8)), strike)
+        self.repeat(seconds, self.rng.choice((0.15, 0.4, 0.8)), strike, self.was_hit)
 
     def was_hit(self):
         return self._cut > 0
@@ -47,6 +47,9 @@ class _Slow(Fault):
         super().__init__(stage, rng)
         self._proxy = stage.proxies[name]
         self._before = self._proxy.slowed
+
+    def hold(self, seconds):
+        self.wait(seconds, self.was_hit)
 
     def heal(self):
         self._proxy.heal()
@@ -86,6 +89,9 @@ class CutCommits(Fault):
 
     def inject(self):
         self._proxy.cut_commits(self.rng.random(), self.rng.choice((1, 3, 6)))
+
+    def hold(self, seconds):
+        self.wait(seconds, self.was_hit)
 
     def heal(self):
         self._proxy.heal()

@@ -114,7 +114,7 @@ class Join(Fault):
         exit_code = self._slot.stop()
         if exit_code != 0:
             self.stage.ledger.complain(f"SIGTERM under load ended with {exit_code}")
-        self.stage.remove_slot(self._slot)
+        self.stage.retire_slot(self._slot)
 
     def was_hit(self):
         return self._took > 0

@@ -27,7 +27,7 @@ class FlushAll(_RedisFault):
         def strike():
             self._gone += self._db.dbsize()
             self._server.flushall()
-        self.repeat(seconds, self.rng.choice((0.05, 0.5, 1.5)), strike)
+        self.repeat(seconds, self.rng.choice((0.05, 0.5, 1.5)), strike, self.was_hit)
 
     def was_hit(self):
         return self._gone > 0
@@ -45,7 +45,7 @@ class DeleteKeys(_RedisFault):
             keys = sorted(self._db.keys())
             if keys:
                 self._gone += self._db.delete(*self.rng.sample(keys, (len(keys) + 1) // 2))
-        self.repeat(seconds, self.rng.choice((0.05, 0.3)), strike)
+        self.repeat(seconds, self.rng.choice((0.05, 0.3)), strike, self.was_hit)
 
     def was_hit(self):
         return self._gone > 0

@@ -90,7 +90,7 @@ class TerminateBackends(Fault):
             def strike():
                 row = pg.execute(self._STATEMENT, (self.stage.world.name,)).fetchone()
                 self._terminated += row[0]
-            self.repeat(seconds, self.rng.choice((0.02, 0.1, 0.3)), strike)
+            self.repeat(seconds, self.rng.choice((0.02, 0.1, 0.3)), strike, self.was_hit)
 
     def was_hit(self):
         return self._terminated > 0

@@ -9,7 +9,7 @@ class _Spooling(Fault):
     def __init__(self, stage, rng):
         super().__init__(stage, rng)
         self._proxy = stage.proxies["kafka"]
-        self._before = {}
+        self._before = 0            # the metric of the subclass, before it began
 
     def _count(self, metric):
         return sum(slot.metrics().get(metric, 0) for slot in self.stage.slots)
@@ -29,18 +29,20 @@ class Spool(_Spooling):
         self._appended = 0
 
     def inject(self):
-        self._appended = -self._count("tyr_spool_appended_total")
+        self._before = self._count("tyr_spool_appended_total")
         super().inject()
 
     def hold(self, seconds):
-        super().hold(seconds)
-        self._appended += self._count("tyr_spool_appended_total")
+        def is_used():
+            self._appended = self._count("tyr_spool_appended_total") - self._before
+            return self._appended > 0
+        self.wait(seconds, is_used)
 
     def was_hit(self):
         return self._appended > 0
 
 
-class SpoolKill(Spool):
+class SpoolKill(_Spooling):
     """And an instance that has records in its spool is killed and started again."""
 
     def __init__(self, stage, rng):
@@ -49,8 +51,11 @@ class SpoolKill(Spool):
         self._records = 0
 
     def hold(self, seconds):
-        super().hold(seconds)
-        self._records = self._slot.metrics().get("tyr_spool_records", 0)
+        def has_records():
+            self._records = self._slot.metrics().get("tyr_spool_records", 0)
+            return self._records > 0
+        self.wait(seconds, has_records)
+        has_records()
         self._slot.kill()
 
     def heal(self):
@@ -74,14 +79,16 @@ class SpoolFull(_Spooling):
         return self._count("tyr_spool_refused_total") + self._count("tyr_spool_failures_total")
 
     def inject(self):
-        self._refused = -self._refusals()
+        self._before = self._refusals()
         if self._fill:
-            self.stage.disk.fill()
+            self.stage.disk.fill(self.rng.choice((0, 4096, 16_384)))
         super().inject()
 
     def hold(self, seconds):
-        super().hold(seconds)
-        self._refused += self._refusals()
+        def is_refusing():
+            self._refused = self._refusals() - self._before
+            return self._refused > 0
+        self.wait(seconds, is_refusing)
 
     def heal(self):
         if self._fill:
@@ -95,20 +102,20 @@ class SpoolFull(_Spooling):
 class SpoolFsync(_Spooling):
     """And every fsync of a file under the spool fails with EIO (fsync_shim.c)."""
 
-    def __init__(self, stage, rng):
-        super().__init__(stage, rng)
-        self._flag = stage.fsync_flag
-        self._failed = 0
+    def _has_failed(self):
+        hits = self.stage.fsync_flag.with_suffix(".hits")
+        return hits.exists() and hits.stat().st_size > 0
 
     def inject(self):
         super().inject()
-        self._flag.touch()
+        self.stage.fsync_flag.touch()
+
+    def hold(self, seconds):
+        self.wait(seconds, self._has_failed)
 
     def heal(self):
-        hits = self._flag.with_suffix(".hits")
-        self._failed = hits.stat().st_size if hits.exists() else 0
-        self._flag.unlink(missing_ok=True)
+        self.stage.fsync_flag.unlink(missing_ok=True)
         super().heal()
 
     def was_hit(self):
-        return self._failed > 0
+        return self._has_failed()

@@ -112,6 +112,10 @@ class Slot:
         """Is the process halted by a signal?"""
         return is_frozen(self.server.pid)
 
+    def has_spooled(self):
+        """Are there events in the spool's files?"""
+        return any(path.stat().st_size for path in self.spool.glob("*") if path.is_file())
+
     def measure(self):
         """Keep how many threads and files there are when nothing has happened yet."""
         metrics = self.metrics()
@@ -142,11 +146,13 @@ class SpoolDisk:
         self._filler = folder / "filler"
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SPOOL_DISK_BYTES}", "tmpfs", str(folder)], check=True)
 
-    def fill(self):
-        """Leave no room at all."""
-        with open(self._filler, "wb", buffering=0) as filler, contextlib.suppress(OSError):
-            while True:
-                filler.write(bytes(4096))
+    def fill(self, room_bytes):
+        """Leave so much room and no more."""
+        with open(self._filler, "wb", buffering=0) as filler:
+            with contextlib.suppress(OSError):
+                while True:
+                    filler.write(bytes(4096))
+            filler.truncate(max(0, filler.tell() - room_bytes))
 
     def drain(self):
         """Give the room back."""
@@ -174,6 +180,7 @@ class Stage:
         if plan.needs_shim:
             self.options |= {"LD_PRELOAD": FSYNC_SHIM, "FSYNC_SHIM_FOLDER": self.spools,
                              "FSYNC_SHIM_FLAG": self.fsync_flag}
+        self._retired = []
         self.slots = [Slot(self, number) for number in range(plan.instances)]
         self.world = harness.World(services.harness, self.folder, redis_db)
         self.world.env.update(services.env)
@@ -193,9 +200,11 @@ class Stage:
         self.slots.append(slot)
         return slot
 
-    def remove_slot(self, slot):
-        """Forget a place whose instance has ended."""
+    def retire_slot(self, slot):
+        """A place whose instance has ended. It comes back when all is healed if it left events in its spool."""
         self.slots.remove(slot)
+        if slot.has_spooled():
+            self._retired.append(slot)
 
     def addresses(self):
         """Where clients may send to."""
@@ -215,6 +224,10 @@ class Stage:
                 slot.thaw()
             elif slot.server.exit_code is not None:
                 slot.start()
+        for slot in self._retired:
+            slot.start()
+        self.slots += self._retired
+        self._retired = []
 
     def close(self):
         """Stop the instances and drop the world; what went wrong at that."""
