@@ -85,7 +85,11 @@ enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch, uint64
 	e = fence_adopt(l->pg, partition, epoch);
 	if (e == ERR_OK)
 		*session = pg_sessions(l->pg);
-	return e;
+	if (e != ERR_REFUSED)
+		return e;
+	log_error("postgres", "a fence row was refused| partition=%d sqlstate=%s error=\"%s\"",
+		  partition, pg_sqlstate(l->pg), pg_error(l->pg));
+	return ERR_FAILED; /* no message is to blame */
 }
 
 /* Events of campaigns that must not register themselves become dead letters. */
