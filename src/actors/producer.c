@@ -9,8 +9,10 @@
  * KAFKA_STALL_MS; no callback of the library is needed to find that out. What is in flight then is
  * copied to the spool, so that its senders get their answer; the library keeps the originals and
  * may still deliver them, and the writers recognise such duplicates. New events go to the spool at
- * once. Kafka is back when something has been acknowledged since and nothing in flight is old; when
- * nothing is in flight, the next message of the spool (or, without one, of a client) is the probe.
+ * once. From then on one message at a time is let through as a probe, of the spool or, without
+ * one, of a client. Kafka is back when a probe was acknowledged in half of KAFKA_STALL_MS and
+ * nothing in flight is old: a Kafka that is only just alive would stall again at once, and each
+ * time what is in flight would be sent twice.
  *
  * fatal_note: when the library's producer fails for good it is asked for everything it still has,
  * which comes back without acknowledgement and so goes to the spool; then it is replaced.
@@ -45,7 +47,8 @@ struct producer {
 	struct msg *oldest, *newest; /* messages in flight, in the order they came */
 	int64_t inflight;	     /* their records that the library has */
 	bool stalled;		     /* see breaker_note */
-	bool acknowledged;	     /* something, since it stalled */
+	bool recovered;		     /* a probe was quick since it stalled */
+	struct msg *probe;	     /* in flight while stalled; NULL: none */
 	uint64_t replace_at_ns;	     /* see fatal_note */
 };
 
@@ -84,6 +87,8 @@ static void finish(struct producer *p, struct msg *m)
 {
 	uint32_t accepted = 0;
 	void *moving = m;
+	if (p->probe == m)
+		p->probe = NULL;
 	for (uint32_t i = 0; i < m->produce.n; i++)
 		accepted += m->produce.records[i].status == PRODUCE_ACCEPTED;
 	if (m->kind == MSG_DRAIN) {
@@ -96,13 +101,24 @@ static void finish(struct producer *p, struct msg *m)
 	}
 }
 
+static uint64_t age_of(const struct msg *m)
+{
+	return clock_mono_ns() - m->created_ns;
+}
+
+static uint64_t stall_ns(const struct producer *p)
+{
+	return (uint64_t)p->cfg->kafka_stall_ms * NS_PER_MS;
+}
+
 static void on_result(void *context, struct produce_record *record, bool acknowledged)
 {
 	struct producer *p = context;
 	struct msg *m = record->owner;
-	if (acknowledged)
+	if (acknowledged) {
 		record->status = PRODUCE_ACCEPTED;
-	p->acknowledged = p->acknowledged || acknowledged;
+		p->recovered = p->recovered || (m == p->probe && age_of(m) < stall_ns(p) / 2);
+	}
 	p->inflight--;
 	if (--m->produce.pending == 0) {
 		unlink_msg(p, m);
@@ -115,7 +131,7 @@ static bool is_let_through(const struct producer *p, const struct msg *m)
 {
 	if (!p->stalled)
 		return true;
-	return p->inflight == 0 && (m->kind == MSG_DRAIN || p->spool == NULL);
+	return p->probe == NULL && (m->kind == MSG_DRAIN || p->spool == NULL);
 }
 
 static void on_msg(void *self, struct msg *m)
@@ -132,10 +148,13 @@ static void on_msg(void *self, struct msg *m)
 	}
 	/* Results are delivered by kafka_producer_poll alone, so none of them has come yet. */
 	p->inflight += m->produce.pending;
-	if (m->produce.pending == 0)
+	if (m->produce.pending == 0) {
 		finish(p, m);
-	else
-		link_msg(p, m);
+		return;
+	}
+	link_msg(p, m);
+	if (p->stalled)
+		p->probe = m;
 }
 
 /* The same message for the spool, with the bytes of what is not acknowledged; takes the ticket. */
@@ -176,7 +195,7 @@ static void trip(struct producer *p, uint64_t age_ns)
 			 : "no acknowledgement, refusing events| oldest_ms=%llu",
 		 (unsigned long long)(age_ns / NS_PER_MS));
 	p->stalled = true;
-	p->acknowledged = false;
+	p->recovered = false;
 	if (p->spool != NULL)
 		spool_inflight(p);
 }
@@ -184,13 +203,14 @@ static void trip(struct producer *p, uint64_t age_ns)
 /* See breaker_note. */
 static void judge(struct producer *p)
 {
-	const uint64_t age_ns = p->oldest != NULL ? clock_mono_ns() - p->oldest->created_ns : 0;
-	const bool is_old = age_ns > (uint64_t)p->cfg->kafka_stall_ms * NS_PER_MS;
+	const uint64_t age_ns = p->oldest != NULL ? age_of(p->oldest) : 0;
+	const bool is_old = age_ns > stall_ns(p);
 	if (is_old && !p->stalled) {
 		trip(p, age_ns);
-	} else if (!is_old && p->stalled && p->acknowledged) {
+	} else if (!is_old && p->stalled && p->recovered) {
 		log_info("kafka", "acknowledging again");
 		p->stalled = false;
+		p->probe = NULL;
 	}
 	const bool up = !p->stalled && kafka_producer_is_connected(p->kafka);
 	atomic_store_explicit(&p->health->kafka, up, memory_order_relaxed);

@@ -316,9 +316,10 @@ class Server:
         """Does the process live?"""
         return self._process.poll() is None
 
-    def is_halted(self):
-        """Was it stopped by a signal?"""
-        return pathlib.Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rsplit(") ", 1)[1][0] in "Tt"
+    def is_turning(self):
+        """Does it run, and was not halted by a signal?"""
+        stat = pathlib.Path(f"/proc/{self.pid}/stat")
+        return self.is_running() and stat.read_text(encoding="ascii").rsplit(") ", 1)[1][0] not in "Tt"
 
     def wait_ready(self, timeout=30):
         """Wait until /readyz answers 200; the start of a process that ends early is an error at once."""
@@ -610,9 +611,12 @@ class World:
 
     def behind(self):
         """What is not processed yet: {(kind, partition): (next offset of the fence, end offset)}, or spools."""
-        spools = {("spool", i): server.metrics().get("tyr_spool_records", 0)
-                  for i, server in enumerate(self.servers) if server.is_running() and not server.is_halted()}
-        if any(spools.values()):
+        spools = {}
+        for i, server in enumerate(self.servers):
+            kept = int(server.metrics().get("tyr_spool_records", 0)) if server.is_turning() else 0
+            if kept > 0:
+                spools[("spool", i)] = (0, kept)
+        if spools:
             return spools
         ends = self._offsets(OffsetSpec.latest(), KINDS)
         fences = {row[0]: row[1] for row in self.sql("SELECT partition, next_offset FROM partition_fences")}
