@@ -261,8 +261,10 @@ int main(int argc, char **argv)
 	o.run = argv[5];
 	o.all = calloc((size_t)o.n, sizeof(*o.all));
 	o.idle = calloc((size_t)o.n, sizeof(*o.idle));
-	if (o.epoll < 0 || o.all == NULL || o.idle == NULL)
-		return 1;
+	if (o.epoll < 0 || o.all == NULL || o.idle == NULL) {
+		perror("offer");
+		abort();
+	}
 	for (int i = 0; i < o.n; i++) {
 		o.all[i].fd = -1;
 		o.idle[i] = o.n - 1 - i;
