@@ -261,8 +261,9 @@ static void request_done(struct client *c, bool ok)
 	record(probe ? &g.health : &g.clicks, c->due_ns, ok);
 	c->busy = false;
 	c->resent = false;
-	if (probe)
-		c->due_ns += PROBE_EVERY_NS;
+	if (probe) /* one at a time: a late one delays the next, but is not counted for it again */
+		c->due_ns = c->due_ns + PROBE_EVERY_NS > now_ns() ? c->due_ns + PROBE_EVERY_NS
+								  : now_ns();
 	else
 		c->due_ns += (uint64_t)(period_ns * (0.5 + (double)(random_next() >> 11) / 0x1p53));
 	if (c->due_ns < g.until_ns)
