@@ -44,12 +44,15 @@ SOURCES := \
 	store/journals.c \
 	store/kafka.c \
 	store/kafka_consumer.c \
+	store/kafka_ends.c \
 	store/kafka_producer.c \
 	store/ledger.c \
+	store/live_check.c \
 	store/live_counters.c \
 	store/migrate.c \
 	store/months.c \
 	store/pg.c \
+	store/recount.c \
 	store/redis.c \
 	store/spool.c \
 	store/spool_record.c \
@@ -60,6 +63,8 @@ SOURCES := \
 	tools/dead_letters_print.c \
 	tools/dead_letters_replay.c \
 	tools/dead_letters_send.c \
+	tools/reconcile.c \
+	tools/reconcile_checks.c \
 	tools/tool.c \
 	util/arena.c \
 	util/base.c \

@@ -18,9 +18,9 @@
 #include "util/log.h"
 #include "util/money.h"
 
-#define TOTALS 5
-#define KEYS (1 + TOTALS)
-#define KEY_MAX 96
+#define KEYS LIVE_KEYS
+#define TOTALS (KEYS - 1)
+#define KEY_MAX LIVE_KEY_MAX
 #define MARK_SECONDS "3600" /* longer than any resync */
 
 struct live_counters {
@@ -36,6 +36,35 @@ static const char *const prefixes[KEYS] = {"live_shares",	 "click_count",
 					   "conversion_count",	 "conversion_value",
 					   "unattributed_count", "unattributed_value"};
 
+void live_counters_key(const struct campaign_day *day, int i, char out[LIVE_KEY_MAX])
+{
+	char id[UUID_TEXT_LEN + 1], date[DATE_TEXT_LEN + 1];
+	uuid_format(&day->campaign_id, id);
+	date_format(day->day, date);
+	snprintf(out, LIVE_KEY_MAX, "%s:%s:%s", prefixes[i], id, date);
+}
+
+bool live_counters_parse_key(const char *key, size_t len, struct campaign_day *out)
+{
+	for (int i = 0; i < KEYS; i++) {
+		const size_t prefix = strlen(prefixes[i]);
+		if (len == prefix + 1 + UUID_TEXT_LEN + 1 + DATE_TEXT_LEN &&
+		    memcmp(key, prefixes[i], prefix) == 0 && key[prefix] == ':' &&
+		    key[prefix + 1 + UUID_TEXT_LEN] == ':')
+			return uuid_parse(key + prefix + 1, UUID_TEXT_LEN, &out->campaign_id) &&
+			       date_parse(key + prefix + 1 + UUID_TEXT_LEN + 1, DATE_TEXT_LEN,
+					  &out->day);
+	}
+	return false;
+}
+
+void live_counters_versions_key(const struct uuid *deployment, char out[LIVE_KEY_MAX])
+{
+	char id[UUID_TEXT_LEN + 1];
+	uuid_format(deployment, id);
+	snprintf(out, LIVE_KEY_MAX, "tyrattribution:versions:%s", id);
+}
+
 struct live_counters *live_counters_new(const struct config *cfg, struct metrics *metrics,
 					const char *name, int64_t timeout_ms,
 					const struct uuid *deployment)
@@ -48,8 +77,7 @@ struct live_counters *live_counters_new(const struct config *cfg, struct metrics
 	char mark_text[UUID_TEXT_LEN + 1];
 	uuid_v7(clock_wall_ms(), &mark);
 	uuid_format(&mark, mark_text);
-	snprintf(lc->versions_key, sizeof(lc->versions_key), "tyrattribution:versions:%s",
-		 lc->deployment);
+	live_counters_versions_key(deployment, lc->versions_key);
 	snprintf(lc->mark_key, sizeof(lc->mark_key), "tyrattribution:resync:%s", mark_text);
 	return lc;
 }
@@ -124,11 +152,9 @@ static void command_release(struct command *c)
 
 static void add_keys(struct command *c, const struct campaign_day *day, int first, int n)
 {
-	char id[UUID_TEXT_LEN + 1], date[DATE_TEXT_LEN + 1], key[KEY_MAX];
-	uuid_format(&day->campaign_id, id);
-	date_format(day->day, date);
+	char key[KEY_MAX];
 	for (int i = first; i < first + n; i++) {
-		snprintf(key, sizeof(key), "%s:%s:%s", prefixes[i], id, date);
+		live_counters_key(day, i, key);
 		command_add(c, key);
 	}
 }

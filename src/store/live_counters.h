@@ -22,6 +22,23 @@
 
 struct live_counters;
 
+#define LIVE_KEYS 6 /* of a day: the shares, then the totals as drawn above */
+#define LIVE_KEY_MAX 96
+
+struct campaign_day {
+	struct uuid campaign_id;
+	int32_t day;
+};
+
+/** Write the name of a day's key @i (0 .. LIVE_KEYS - 1). @thread any */
+void live_counters_key(const struct campaign_day *day, int i, char out[LIVE_KEY_MAX]);
+
+/** Which day is the key of? False: it is no day's. @thread any */
+bool live_counters_parse_key(const char *key, size_t len, struct campaign_day *out) MUST_CHECK;
+
+/** Write the name of the deployment's hash of published versions. @thread any */
+void live_counters_versions_key(const struct uuid *deployment, char out[LIVE_KEY_MAX]);
+
 /** @deployment: the deployment's id; other deployments' keys are not trusted. */
 struct live_counters *live_counters_new(const struct config *cfg, struct metrics *metrics,
 					const char *name, int64_t timeout_ms,
@@ -34,11 +51,6 @@ enum err live_counters_ready(struct live_counters *lc) MUST_CHECK;
 /** Drop the connection, and with it every queued command and reply. To be called after any error.
  */
 void live_counters_drop(struct live_counters *lc);
-
-struct campaign_day {
-	struct uuid campaign_id;
-	int32_t day;
-};
 
 enum share_outcome { SHARE_SET, SHARE_OLD, SHARE_MISS, SHARE_OVERFLOW };
 

@@ -182,11 +182,10 @@ static void record_window(const struct config *cfg, struct pg *pg)
 	PQclear(r);
 }
 
-void migrate_check(const struct config *cfg, struct metrics *metrics, struct deployment *out)
+/* The schema is this program's, or the process ends. */
+static void check_schema(const struct config *cfg, struct pg *pg, struct deployment *out)
 {
-	int32_t counts[EVENT_KINDS];
 	PGresult *r;
-	struct pg *pg = open_pg(cfg, metrics);
 	const int wanted = migrations[migrations_count - 1].version;
 	if (pg_run(pg, SQL_schema_version, 0, NULL, &r) != ERR_OK)
 		die("the database %s has no schema of ours: run `tyrattribution migrate`",
@@ -200,6 +199,20 @@ void migrate_check(const struct config *cfg, struct metrics *metrics, struct dep
 		    version, wanted);
 	if (!read_deployment(pg, out))
 		die("the migration was not finished: run `tyrattribution migrate`");
+}
+
+void migrate_check_schema(const struct config *cfg, struct metrics *metrics, struct deployment *out)
+{
+	struct pg *pg = open_pg(cfg, metrics);
+	check_schema(cfg, pg, out);
+	pg_free(pg);
+}
+
+void migrate_check(const struct config *cfg, struct metrics *metrics, struct deployment *out)
+{
+	int32_t counts[EVENT_KINDS];
+	struct pg *pg = open_pg(cfg, metrics);
+	check_schema(cfg, pg, out);
 	record_window(cfg, pg);
 	count_partitions(cfg, counts);
 	check_counts(cfg, counts, out->partitions);

@@ -23,6 +23,13 @@ struct deployment {
 };
 
 /**
+ * Check that the schema is this program's and read the deployment, for tools: changes nothing, asks
+ * no Kafka. Ends the process with a sentence otherwise.
+ */
+void migrate_check_schema(const struct config *cfg, struct metrics *metrics,
+			  struct deployment *out);
+
+/**
  * Check that the schema is this program's and that the topics have the recorded partitions; record
  * the lookback window. Waits up to START_TIMEOUT_MS for the services. Ends the process with a
  * sentence otherwise.
