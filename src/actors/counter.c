@@ -7,6 +7,10 @@
  * is the version after the last one seen. A gap, a lost pipeline, a Redis that forgot: the shard is
  * out of step, and is only published again after a resync, which writes every live day from
  * PostgreSQL and publishes the versions that were read before the days were.
+ *
+ * silence_note: a version whose message never comes (a repair made it, not a writer) would go
+ * unnoticed until the shard's next event. So the versions that history saw in PostgreSQL come here
+ * too: a shard that stays behind them for STALL_NS without moving is out of step.
  */
 #include "actors/counter.h"
 
@@ -25,8 +29,9 @@
 #define SWEEP_NS NS_PER_S	   /* are the known days still there? */
 #define SWEEP_DAYS 5000		   /* days looked at in one sweep */
 #define INFO_NS (5 * NS_PER_S)
-#define LOAD_DAYS 250 /* days written from one snapshot */
-#define LOAD_TRIES 50 /* snapshots for a day before the resync is given up */
+#define STALL_NS NS_PER_S /* longer than a message of a commit takes to come here */
+#define LOAD_DAYS 250	  /* days written from one snapshot */
+#define LOAD_TRIES 50	  /* snapshots for a day before the resync is given up */
 #define REDIS_TIMEOUT_MS 1000
 #define SHARES_PER_TURN 4096
 
@@ -36,6 +41,10 @@ struct shard {
 	bool touched;	   /* seen > published: to be published at the end of the turn */
 	int64_t seen;	   /* the last version whose shares are in the counters */
 	int64_t published; /* what Redis was told last */
+
+	/* see silence_note */
+	uint64_t stalled_since_ns; /* 0: PostgreSQL is not known to be ahead */
+	int64_t stalled_at;	   /* what was seen then */
 };
 
 /* Campaign days that this process has written to Redis, or is to write. */
@@ -131,11 +140,31 @@ static void on_shares(struct counter *c, const struct msg_shares *m)
 	s->touched = true;
 }
 
+/* See silence_note. */
+static void on_versions(struct counter *c, const struct msg_versions *m)
+{
+	const uint64_t now = clock_mono_ns();
+	ASSERT(m->n == (uint32_t)c->partitions);
+	for (int32_t i = 0; i < c->partitions; i++) {
+		struct shard *s = &c->shards[i];
+		if (!s->ours || !s->in_step || m->versions[i] <= s->seen) {
+			s->stalled_since_ns = 0;
+		} else if (s->stalled_since_ns == 0 || s->stalled_at != s->seen) {
+			s->stalled_since_ns = now;
+			s->stalled_at = s->seen;
+		} else if (now - s->stalled_since_ns > STALL_NS) {
+			s->in_step = s->touched = false;
+		}
+	}
+}
+
 static void on_msg(void *self, struct msg *m)
 {
 	struct counter *c = self;
 	if (m->kind == MSG_SHARES) {
 		on_shares(c, &m->shares);
+	} else if (m->kind == MSG_VERSIONS) {
+		on_versions(c, &m->versions);
 	} else if (m->kind == MSG_CLAIMED) {
 		c->shards[m->claimed.partition] =
 			(struct shard){.ours = true, .seen = -1, .published = -1};

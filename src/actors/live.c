@@ -85,7 +85,8 @@ static void on_msg(void *self, struct msg *m)
 	struct live *l = self;
 	if (m->kind == MSG_VERSIONS) {
 		ASSERT(m->versions.n == (uint32_t)l->partitions);
-		msg_free(l->versions);
+		if (l->versions != NULL)
+			(void)actor_send(l->counter, l->versions); /* full: newer ones follow */
 		l->versions = m;
 		return;
 	}

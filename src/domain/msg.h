@@ -26,7 +26,7 @@
 	X(MSG_REVOKED, "consumer -> writer -> counter", struct msg_revoked)                        \
 	X(MSG_SHARES, "writer -> counter", struct msg_shares)                                      \
 	X(MSG_REBUILD, "live -> counter", struct msg_rebuild)                                      \
-	X(MSG_VERSIONS, "history -> live", struct msg_versions)                                    \
+	X(MSG_VERSIONS, "history -> live -> counter", struct msg_versions)                         \
 	X(MSG_LIVE, "http -> live", struct msg_live)                                               \
 	X(MSG_QUERY, "http -> query", struct msg_query)                                            \
 	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
