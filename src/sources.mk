@@ -49,11 +49,13 @@ SOURCES := \
 	store/ledger.c \
 	store/live_check.c \
 	store/live_counters.c \
+	store/live_judge.c \
 	store/migrate.c \
 	store/months.c \
 	store/pg.c \
 	store/recount.c \
 	store/redis.c \
+	store/repair.c \
 	store/spool.c \
 	store/spool_record.c \
 	store/spool_segment.c \

@@ -67,3 +67,5 @@ CREATE TEMP TABLE staged_deltas (
 	unattributed             bigint NOT NULL,
 	unattributed_value_minor numeric NOT NULL
 ) ON COMMIT DELETE ROWS;
+CREATE INDEX ON differences (shard, piece);
+CREATE INDEX ON wrong_attributions (shard, piece);

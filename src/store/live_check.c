@@ -2,18 +2,9 @@
  * Judging what Redis holds.
  *
  * Runs on main, in the tool reconcile.
- *
- * judge_note: a share carries the version that set it; the published version P of its shard
- * promises that everything up to P is in the shares. PostgreSQL's snapshot has the shard at
- * version V, read before Redis. Where share version <= V <= P nothing has changed the day between
- * the share's version and V, so share and snapshot must be equal. V > P: the counter lags, which is
- * pending. Share version > V: it moved after the snapshot, and a later snapshot must reach it; one
- * that does not shows a version that never was. The totals must be the sum of the shares at every
- * moment, since scripts change both together.
  */
 #include "store/live_check.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,50 +12,20 @@
 
 #include "queries.h"
 #include "store/days.h"
-#include "store/redis.h"
+#include "store/live_judge.h"
 #include "util/clock.h"
-#include "util/money.h"
 
-#define TOTALS (LIVE_KEYS - 1)
 #define CHUNK 200 /* days read from one snapshot */
 #define ROUNDS 40
 #define ROUND_US 100000
 #define TIMEOUT_MS 5000
-#define DETAILS_MAX 65536 /* bytes of explanations kept before the first ones are picked */
-#define AHEAD_DAYS 1	  /* days after today that counters keep */
+#define AHEAD_DAYS 1 /* days after today that counters keep */
 #define SCAN_PATTERN "*_*:*-*-*-*-*:*-*-*"
-
-enum verdict { DAY_EQUAL, DAY_MISSING, DAY_PENDING, DAY_INCOMPLETE, DAY_DIFFERS };
-
-struct suspect {
-	struct campaign_day day;
-	int32_t ahead_shard;   /* whose share was newer than the last snapshot; -1: none */
-	int64_t ahead_version; /* its version */
-	enum verdict verdict;
-};
-
-struct share_read {
-	bool found;
-	int64_t version;
-	__int128 totals[TOTALS]; /* in the order of the keys */
-};
-
-/* What one day_read.lua answered. */
-struct reading {
-	bool broken; /* something is no number */
-	bool is_ours;
-	int fields; /* of the shares hash */
-	int n_totals;
-	int64_t *published;	   /* by shard */
-	struct share_read *shares; /* by shard */
-	__int128 sum[TOTALS], totals[TOTALS];
-};
 
 struct live_check {
 	struct redis *redis;
 	struct pg *pg; /* borrowed */
 	int32_t partitions;
-	char deployment[UUID_TEXT_LEN + 1];
 	char versions_key[LIVE_KEY_MAX];
 
 	struct suspect *suspects;
@@ -72,7 +33,7 @@ struct live_check {
 	struct snapshot_share *snapshots; /* of a chunk, a row of shards for each day */
 	uint32_t *snapshot_shares;	  /* how many each row has */
 	uint32_t at, n_snapshots;	  /* the chunk's first suspect, and days so far */
-	struct reading reading;
+	struct live_judge *judge;
 };
 
 struct live_check *live_check_new(const struct config *cfg, struct metrics *metrics, struct pg *pg,
@@ -82,12 +43,10 @@ struct live_check *live_check_new(const struct config *cfg, struct metrics *metr
 	c->redis = redis_new(cfg, metrics, "reconcile", TIMEOUT_MS);
 	c->pg = pg;
 	c->partitions = partitions;
-	uuid_format(deployment, c->deployment);
 	live_counters_versions_key(deployment, c->versions_key);
 	c->snapshots = xcalloc((size_t)partitions * CHUNK, sizeof(*c->snapshots));
 	c->snapshot_shares = xcalloc(CHUNK, sizeof(*c->snapshot_shares));
-	c->reading.published = xcalloc((size_t)partitions, sizeof(*c->reading.published));
-	c->reading.shares = xcalloc((size_t)partitions, sizeof(*c->reading.shares));
+	c->judge = live_judge_new(partitions, deployment);
 	return c;
 }
 
@@ -99,8 +58,7 @@ void live_check_free(struct live_check *c)
 	free(c->suspects);
 	free(c->snapshots);
 	free(c->snapshot_shares);
-	free(c->reading.published);
-	free(c->reading.shares);
+	live_judge_free(c->judge);
 	free(c);
 }
 
@@ -197,7 +155,8 @@ static void append_read(struct live_check *c, const struct campaign_day *day)
 	redis_append(c->redis, ARRAY_LEN(argv), argv, lens);
 }
 
-/* Keep a day's snapshot and read the day from Redis: after PostgreSQL, see judge_note. */
+/* Keep a day's snapshot and read the day from Redis: after PostgreSQL, see judge_note in
+ * live_judge.c. */
 static void take_snapshot(void *context, const struct campaign_day *day,
 			  const struct snapshot_share *shares, uint32_t n)
 {
@@ -211,173 +170,6 @@ static void take_snapshot(void *context, const struct campaign_day *day,
 				shares[i];
 	}
 	append_read(c, day);
-}
-
-/* "version a b c d e"; false if it is anything else. */
-static bool parse_share(const char *text, struct share_read *out)
-{
-	char words[256];
-	char *rest = words;
-	int n = 0;
-	snprintf(words, sizeof(words), "%s", text);
-	for (char *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " "), n++) {
-		__int128 number;
-		if (n > TOTALS || !minor_parse(word, &number))
-			return false;
-		if (n == 0)
-			out->version = (int64_t)number;
-		else
-			out->totals[n - 1] = number;
-	}
-	out->found = true;
-	return n == TOTALS + 1;
-}
-
-static void parse_shares(struct live_check *c, const redisReply *hash)
-{
-	struct reading *r = &c->reading;
-	r->fields = (int)hash->elements;
-	for (size_t i = 0; i + 1 < hash->elements; i += 2) {
-		const char *field = hash->element[i]->str, *value = hash->element[i + 1]->str;
-		struct share_read share = {0};
-		if (strcmp(field, "deployment") == 0) {
-			r->is_ours = strcmp(value, c->deployment) == 0;
-			continue;
-		}
-		const int64_t shard = strtoll(field, NULL, 10);
-		if (!parse_share(value, &share) || shard < 0 || shard >= c->partitions) {
-			r->broken = true;
-			continue;
-		}
-		r->shares[shard] = share;
-		for (int t = 0; t < TOTALS; t++)
-			r->sum[t] += share.totals[t];
-	}
-}
-
-static void parse_reading(struct live_check *c, const redisReply *reply)
-{
-	struct reading *r = &c->reading;
-	const size_t partitions = (size_t)c->partitions;
-	int64_t *const published = r->published;
-	struct share_read *const shares = r->shares;
-	*r = (struct reading){.published = published, .shares = shares};
-	memset(shares, 0, partitions * sizeof(*shares));
-	for (size_t i = 0; i < partitions; i++)
-		published[i] = -1;
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3) {
-		r->broken = true;
-		return;
-	}
-	for (size_t i = 0; i + 1 < reply->element[0]->elements; i += 2) {
-		const int64_t shard = strtoll(reply->element[0]->element[i]->str, NULL, 10);
-		if (shard >= 0 && shard < c->partitions)
-			published[shard] =
-				strtoll(reply->element[0]->element[i + 1]->str, NULL, 10);
-	}
-	parse_shares(c, reply->element[1]);
-	for (int t = 0; t < TOTALS; t++) {
-		const redisReply *total = reply->element[2]->element[t];
-		if (total->type != REDIS_REPLY_STRING)
-			continue;
-		r->n_totals++;
-		r->broken |= !minor_parse(total->str, &r->totals[t]);
-	}
-}
-
-static void totals_in_key_order(const struct totals *t, __int128 out[TOTALS])
-{
-	out[0] = t->clicks;
-	out[1] = t->conversions;
-	out[2] = t->value_minor;
-	out[3] = t->unattributed;
-	out[4] = t->unattributed_value_minor;
-}
-
-/* Say why a day differs: one number of two places. */
-static void explain(struct buf *out, const struct suspect *s, const char *what, int t,
-		    __int128 in_redis, __int128 expected, const char *expected_by)
-{
-	static const char *const names[TOTALS] = {"clicks", "conversions", "value_minor",
-						  "unattributed", "unattributed_value_minor"};
-	char id[UUID_TEXT_LEN + 1], date[DATE_TEXT_LEN + 1], a[MONEY_TEXT_MAX], b[MONEY_TEXT_MAX];
-	if (out->len > DETAILS_MAX)
-		return;
-	uuid_format(&s->day.campaign_id, id);
-	date_format(s->day.day, date);
-	minor_format(in_redis, a);
-	minor_format(expected, b);
-	buf_addf(out, "campaign %s, %s, %s: %s %s in Redis, %s %s\n", id, date, what, names[t], a,
-		 b, expected_by);
-}
-
-static void explain_words(struct buf *out, const struct suspect *s, const char *words)
-{
-	char id[UUID_TEXT_LEN + 1], date[DATE_TEXT_LEN + 1];
-	if (out->len > DETAILS_MAX)
-		return;
-	uuid_format(&s->day.campaign_id, id);
-	date_format(s->day.day, date);
-	buf_addf(out, "campaign %s, %s: %s\n", id, date, words);
-}
-
-/* One shard's share against the snapshot; see judge_note. */
-static enum verdict judge_share(const struct live_check *c, struct suspect *s,
-				const struct snapshot_share *expected, struct buf *why)
-{
-	const struct share_read *share = &c->reading.shares[expected->shard];
-	char what[32];
-	__int128 numbers[TOTALS];
-	totals_in_key_order(&expected->totals, numbers);
-	snprintf(what, sizeof(what), "shard %d", expected->shard);
-	if (s->ahead_shard == expected->shard && expected->version < s->ahead_version) {
-		explain_words(why, s, "a share has a version that PostgreSQL has not reached");
-		return DAY_DIFFERS;
-	}
-	if (share->found && share->version > expected->version) {
-		s->ahead_shard = expected->shard;
-		s->ahead_version = share->version;
-		return DAY_PENDING;
-	}
-	if (c->reading.published[expected->shard] < expected->version)
-		return DAY_PENDING;
-	for (int t = 0; t < TOTALS; t++) {
-		if (share->totals[t] == numbers[t])
-			continue;
-		if (!share->found)
-			return DAY_INCOMPLETE;
-		explain(why, s, what, t, share->totals[t], numbers[t], "in PostgreSQL");
-		return DAY_DIFFERS;
-	}
-	return DAY_EQUAL;
-}
-
-static enum verdict judge(const struct live_check *c, struct suspect *s,
-			  const struct snapshot_share *shares, uint32_t n, struct buf *why)
-{
-	const struct reading *r = &c->reading;
-	if (r->broken) {
-		explain_words(why, s, "a key or a share is not what belongs there");
-		return DAY_DIFFERS;
-	}
-	if (r->fields == 0 && r->n_totals == 0)
-		return DAY_MISSING;
-	if (r->n_totals < TOTALS || !r->is_ours)
-		return DAY_INCOMPLETE;
-	for (int t = 0; t < TOTALS; t++) {
-		if (r->sum[t] != r->totals[t]) {
-			explain(why, s, "total", t, r->totals[t], r->sum[t], "by its shares");
-			return DAY_DIFFERS;
-		}
-	}
-	enum verdict worst = DAY_EQUAL;
-	for (uint32_t i = 0; i < n; i++) {
-		const enum verdict v = judge_share(c, s, &shares[i], why);
-		worst = v > worst ? v : worst;
-		if (v == DAY_DIFFERS)
-			break;
-	}
-	return worst;
 }
 
 /* Read and judge the suspects [at, at + n). */
@@ -396,10 +188,9 @@ static enum err judge_chunk(struct live_check *c, uint32_t at, uint32_t n, struc
 		e = redis_reply(c->redis, &reply);
 		if (e != ERR_OK)
 			break;
-		parse_reading(c, reply);
+		live_judge_day(c->judge, s, reply, c->snapshots + i * (size_t)c->partitions,
+			       c->snapshot_shares[i], why);
 		freeReplyObject(reply);
-		s->verdict = judge(c, s, c->snapshots + i * (size_t)c->partitions,
-				   c->snapshot_shares[i], why);
 	}
 	return e;
 }
@@ -417,7 +208,8 @@ static void settle(struct live_check *c, bool is_last, struct finding *out,
 			continue;
 		}
 		if (s->verdict == DAY_INCOMPLETE)
-			explain_words(&out->details, s, "not all of its keys and shares are there");
+			live_judge_explain(&out->details, s,
+					   "not all of its keys and shares are there");
 		if (s->verdict == DAY_INCOMPLETE || s->verdict == DAY_DIFFERS) {
 			out->differ++;
 			wrong[(*n_wrong)++] = s->day;

@@ -3,7 +3,7 @@
  *
  * Overview: the days are those that PostgreSQL has from yesterday on and those that Redis has.
  * A share is judged against a snapshot of PostgreSQL that Redis has reached and that is not older
- * than the share (see judge_note in live_check.c); what moves is looked at again until it holds
+ * than the share (see judge_note in live_judge.c); what moves is looked at again until it holds
  * still or time is up. A day that is not in Redis is fine: readers ask PostgreSQL. Ingestion goes
  * on meanwhile. Threads: one at a time. Ownership: the list of wrong days is the caller's to free.
  */

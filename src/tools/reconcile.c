@@ -5,14 +5,21 @@
  */
 #include <getopt.h>
 #include <inttypes.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "store/journals.h"
+#include "store/repair.h"
 #include "tools/reconcile_checks.h"
+#include "util/clock.h"
 
 #define FIRST_DAY (-719162) /* 0001-01-01 */
 #define LAST_DAY 2932896    /* 9999-12-31 */
+#define FOLLOW_TRIES 200    /* while another process writes journals */
+#define FOLLOW_PAUSE_US 50000
 
 static const char help[] =
 	"tyrattribution reconcile: compares everything that is derived with a recount of the "
@@ -35,8 +42,13 @@ static const char help[] =
 	"\n"
 	"Options:\n"
 	"  --day DAY            look only at this UTC day, YYYY-MM-DD, or FROM..TO\n"
+	"  --repair             mend what is derived, then check again. Servers may go on: one\n"
+	"                       partition at a time waits for a moment. Events are not changed,\n"
+	"                       but for the click of a conversion; counts of the fences cannot\n"
+	"                       be repaired.\n"
 	"\n"
-	"Exit status: 0 all equal, 1 it could not be done, 2 wrong arguments, 3 something "
+	"Exit status: 0 all equal (at the end), 1 it could not be done, 2 wrong arguments, 3 "
+	"something "
 	"differs.\n"
 	"stdout: a line for each check, with its first differences; stderr: progress.\n";
 
@@ -55,16 +67,120 @@ static bool parse_days(char *text, struct reconcile *r)
 	       date_parse(last, strlen(last), &r->last_day) && r->first_day <= r->last_day;
 }
 
+/* Delete from Redis the days that were found wrong before anything was repaired, and those that are
+ * wrong still. */
+static enum err repair_live(struct reconcile *r, const struct reconcile_result *found)
+{
+	struct finding f = FINDING_INIT;
+	struct campaign_day *wrong = NULL;
+	uint32_t n = 0;
+	enum err e = live_check_delete(r->live, found->live_days, found->n_live_days);
+	if (e == ERR_OK)
+		e = pg_ready(r->live_pg);
+	if (e == ERR_OK)
+		e = live_check_compare(r->live, r->first_day, r->last_day, 0, &f, &wrong, &n);
+	if (e == ERR_OK)
+		e = live_check_delete(r->live, wrong, n);
+	if (e == ERR_OK && found->n_live_days + n > 0)
+		printf("%-8s %-20s %u campaign days deleted, to be written anew\n", "repaired",
+		       "redis", found->n_live_days + n);
+	free(wrong);
+	finding_release(&f);
+	return e;
+}
+
+/* Write the journals that are listed; a server that is at it does the same. */
+static enum err follow_journals(struct reconcile *r)
+{
+	int64_t written = 0, all = 0;
+	enum err e = pg_ready(r->live_pg);
+	for (int tries = 0; e == ERR_OK && tries < FOLLOW_TRIES;) {
+		e = journals_follow(r->live_pg, &written);
+		all += written;
+		if (e == ERR_OK && written == 0)
+			break;
+		if (e == ERR_BUSY) {
+			usleep(FOLLOW_PAUSE_US);
+			tries++;
+			e = ERR_OK;
+		}
+	}
+	if (all > 0)
+		printf("%-8s %-20s %" PRId64 " written\n", "repaired", "campaign_journals", all);
+	return e;
+}
+
+static void show_progress(void *context, int64_t done, int64_t total)
+{
+	tool_progress(&reconcile_tool, context, "repaired %" PRId64 " of %" PRId64, done, total);
+}
+
+static enum err repair(struct reconcile *r, const struct reconcile_result *found)
+{
+	struct repair_report done = {0};
+	uint64_t progress = 0;
+	enum err e = repair_differences(r->pg, &done, show_progress, &progress);
+	if (done.transactions > 0)
+		printf("%-8s %-20s %" PRId64 " conversions and %" PRId64 " cells in %" PRId64
+		       " transactions, the longest of %" PRId64 " ms\n",
+		       "repaired", "postgres", done.attributions, done.cells, done.transactions,
+		       (int64_t)(done.longest_ns / NS_PER_MS));
+	if (e == ERR_OK)
+		e = follow_journals(r);
+	if (e == ERR_OK && repair_live(r, found) != ERR_OK)
+		printf("%-8s %-20s it cannot be reached\n", "skipped", "redis");
+	fflush(stdout);
+	return e;
+}
+
+/* Repair what was found, and check again: @found is then what is left. */
+static enum err repair_and_check(struct reconcile *r, struct reconcile_result *found)
+{
+	enum err e = repair(r, found);
+	if (e != ERR_OK)
+		return e;
+	reconcile_result_release(found);
+	printf("\nAfter the repair:\n");
+	e = reconcile_check(r, found);
+	if (e == ERR_OK && found->counts > 0)
+		printf("\nWhat the fences count, and rows that are missing, cannot be repaired "
+		       "from what is stored: read Kafka again for the rows.\n");
+	return e;
+}
+
+static enum tool_exit run(struct reconcile *r, bool may_repair)
+{
+	struct reconcile_result found = {0};
+	bool got = true;
+	signal(SIGPIPE, SIG_IGN); /* hiredis writes without MSG_NOSIGNAL */
+	enum err e = reconcile_open(r) ? ERR_OK : ERR_DOWN;
+	if (e == ERR_OK && may_repair)
+		e = repair_try_lock(r->pg, &got);
+	if (e == ERR_OK && !got)
+		return tool_failed(&reconcile_tool, "another repair is running");
+	if (e == ERR_OK)
+		e = reconcile_check(r, &found);
+	if (e == ERR_OK && may_repair && reconcile_differences(&found) > 0)
+		e = repair_and_check(r, &found);
+	const bool differs = reconcile_differences(&found) > 0;
+	reconcile_result_release(&found);
+	if (e != ERR_OK)
+		return tool_failed(&reconcile_tool, "%s: %s", err_text(e), pg_error(r->pg));
+	return differs ? TOOL_DIFFERENCE : TOOL_OK;
+}
+
 static enum tool_exit reconcile(const struct config *cfg, struct metrics *metrics, int argc,
 				char **argv)
 {
 	static const struct option options[] = {{"day", required_argument, NULL, 'd'},
+						{"repair", no_argument, NULL, 'r'},
 						{NULL, 0, NULL, 0}};
 	struct reconcile r = {.cfg = cfg,
 			      .metrics = metrics,
 			      .range = {"-infinity", "infinity", true},
 			      .first_day = FIRST_DAY,
 			      .last_day = LAST_DAY};
+	bool may_repair = false;
 	opterr = 0;
 	for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
 		if (c == 'd' && !parse_days(optarg, &r))
@@ -72,24 +188,18 @@ static enum tool_exit reconcile(const struct config *cfg, struct metrics *metric
 					  "--day takes YYYY-MM-DD, or two with .. between them");
 		if (c == '?')
 			return tool_usage(&reconcile_tool, "what is %s?", argv[optind - 1]);
+		may_repair |= c == 'r';
 	}
 	if (optind < argc)
 		return tool_usage(&reconcile_tool, "what is %s?", argv[optind]);
-	struct reconcile_result found = {0};
-	enum tool_exit code;
-	const enum err e = reconcile_open(&r) ? reconcile_check(&r, &found) : ERR_DOWN;
-	if (e != ERR_OK)
-		code = tool_failed(&reconcile_tool, "%s: %s", err_text(e), pg_error(r.pg));
-	else
-		code = reconcile_differences(&found) > 0 ? TOOL_DIFFERENCE : TOOL_OK;
-	reconcile_result_release(&found);
+	const enum tool_exit code = run(&r, may_repair);
 	reconcile_close(&r);
 	return code;
 }
 
 const struct tool reconcile_tool = {
 	.name = "reconcile",
-	.summary = "compare what is derived with the events",
+	.summary = "compare what is derived with the events, and repair it",
 	.help = help,
 	.run = reconcile,
 };

@@ -108,23 +108,21 @@ static void judge_identity(const struct fence_count *c, const char *topic, struc
 	}
 }
 
-/* Rows against a count; what was read again may have been stored again, and counts as reread. */
-static void judge_rows(const struct fence_count *c, const char *topic, const char *what,
-		       int64_t rows, int64_t counted, struct finding *f)
+/* Rows against a count; what was read again may have been stored again, and counts as reread. The
+ * rows beyond that. */
+static int64_t judge_rows(const struct fence_count *c, const char *topic, const char *what,
+			  int64_t rows, int64_t counted, struct finding *f)
 {
 	f->compared += rows;
 	if (rows < counted) {
+		if (f->differ == 0)
+			buf_addf(&f->details,
+				 "partition %d of %s: %" PRId64 " %s were kept by count, %" PRId64
+				 " rows are there\n",
+				 c->partition, topic, counted, what, rows);
 		f->differ += counted - rows;
-		buf_addf(&f->details,
-			 "partition %d of %s: %" PRId64 " %s were kept by count, %" PRId64
-			 " rows are there\n",
-			 c->partition, topic, counted, what, rows);
-	} else if (rows > counted + c->reread) {
-		buf_addf(&f->notes,
-			 "partition %d of %s: %" PRId64 " %s more than were counted: from before "
-			 "the counts began, or not from Kafka\n",
-			 c->partition, topic, rows - counted - c->reread, what);
 	}
+	return rows > counted + c->reread ? rows - counted - c->reread : 0;
 }
 
 /* What Kafka has beyond what was read. */
@@ -167,13 +165,19 @@ static void judge_fences(const struct reconcile *r, const struct fence_count *co
 			 const char *const topics[EVENT_KINDS], struct reconcile_result *out)
 {
 	struct finding fences = FINDING_INIT, events = FINDING_INIT, letters = FINDING_INIT;
+	int64_t more = 0;
 	for (int i = 0; i < n; i++) {
 		const struct fence_count *c = &counts[i];
 		judge_identity(c, topics[c->topic], &fences);
-		judge_rows(c, topics[c->topic], "events", c->events, c->stored, &events);
-		judge_rows(c, topics[c->topic], "dead letters", c->letters, c->dead_lettered,
-			   &letters);
+		more += judge_rows(c, topics[c->topic], "events", c->events, c->stored, &events);
+		(void)judge_rows(c, topics[c->topic], "dead letters", c->letters, c->dead_lettered,
+				 &letters);
 	}
+	if (more > 0)
+		buf_addf(&events.notes,
+			 "%" PRId64 " more than were counted: from before the counts began, or not "
+			 "from Kafka\n",
+			 more);
 	if (fences.pending > 0)
 		buf_adds(&fences.notes, "pending are messages that are being read again\n");
 	print_finding("fences", "partitions of topics", &fences);
