@@ -404,8 +404,8 @@ def test_no_answer_is_wrong_while_it_repairs(world, served):
         return answers
     with load(server, events), \
             model.Bounds(world.db, "SELECT campaign_id::text, count(*) FROM click_events GROUP BY 1") as bounds, \
-            model.Poller(ask, 20) as poller:
-        for _ in range(4):
+            model.Poller(ask, 100) as poller:
+        for _ in range(8):
             for statement, _ in ATTRIBUTION_DAMAGE.values():
                 damage(world, statement)
             damage(world, TABLE_DAMAGE["campaign_journals"])
@@ -413,4 +413,4 @@ def test_no_answer_is_wrong_while_it_repairs(world, served):
             repair(world)
     violations = bounds.violations(poller.answers)
     print(f"{len(poller.answers)} answers, {len(bounds.samples)} recounts")
-    assert len(poller.answers) > 50 and not violations, violations[:10]
+    assert len(poller.answers) > 100 and not violations, violations[:10]
