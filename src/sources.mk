@@ -45,6 +45,7 @@ SOURCES := \
 	store/kafka.c \
 	store/kafka_consumer.c \
 	store/kafka_ends.c \
+	store/kafka_log.c \
 	store/kafka_producer.c \
 	store/ledger.c \
 	store/live_check.c \
@@ -56,6 +57,8 @@ SOURCES := \
 	store/recount.c \
 	store/redis.c \
 	store/repair.c \
+	store/shadow.c \
+	store/shadow_letters.c \
 	store/spool.c \
 	store/spool_record.c \
 	store/spool_segment.c \
@@ -65,8 +68,13 @@ SOURCES := \
 	tools/dead_letters_print.c \
 	tools/dead_letters_replay.c \
 	tools/dead_letters_send.c \
+	tools/membership.c \
+	tools/ranges.c \
+	tools/rebuild.c \
 	tools/reconcile.c \
 	tools/reconcile_checks.c \
+	tools/replay.c \
+	tools/rewind.c \
 	tools/tool.c \
 	util/arena.c \
 	util/base.c \

@@ -1,7 +1,7 @@
 /*
  * Reading and writing fence rows.
  *
- * Runs on the consumer (claim) and on the writers (the rest).
+ * Runs on the consumer (claim), on the writers (the rest), and on main for operators' tools.
  */
 #include "store/fence.h"
 
@@ -24,6 +24,16 @@ static void parse_array(const char *text, int64_t out[EVENT_KINDS])
 		text = end;
 	}
 	ASSERT(*text == '}');
+}
+
+/* Read the arrays of a fence from column @first on, in the order of the struct. */
+static void parse_arrays(const PGresult *r, int row, int first, struct fence *out)
+{
+	int64_t *const arrays[] = {out->first_offset, out->next_offset, out->high_offset,
+				   out->stored,	      out->duplicate,	out->dead_lettered,
+				   out->gaps,	      out->reread};
+	for (int i = 0; i < (int)ARRAY_LEN(arrays); i++)
+		parse_array(PQgetvalue(r, row, first + i), arrays[i]);
 }
 
 static void format_array(const int64_t v[EVENT_KINDS], char out[ARRAY_TEXT_MAX])
@@ -86,13 +96,9 @@ enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fenc
 		PQclear(r);
 		return ERR_FENCED;
 	}
-	int64_t *const arrays[] = {out->first_offset, out->next_offset, out->high_offset,
-				   out->stored,	      out->duplicate,	out->dead_lettered,
-				   out->gaps,	      out->reread};
 	out->epoch = epoch;
 	out->version = pg_int(r, 0, 0);
-	for (int i = 0; i < (int)ARRAY_LEN(arrays); i++)
-		parse_array(PQgetvalue(r, 0, i + 1), arrays[i]);
+	parse_arrays(r, 0, 1, out);
 	PQclear(r);
 	return ERR_OK;
 }
@@ -129,4 +135,61 @@ enum err fence_read(struct pg *pg, int32_t partition, struct fence *out)
 	parse_array(PQgetvalue(r, 0, 2), out->next_offset);
 	PQclear(r);
 	return ERR_OK;
+}
+
+enum err fence_list(struct pg *pg, struct fence_row **out, int *n)
+{
+	PGresult *r;
+	*out = NULL;
+	*n = 0;
+	const enum err e = pg_run(pg, SQL_replay_fences, 0, NULL, &r);
+	if (e != ERR_OK)
+		return e;
+	*n = PQntuples(r);
+	*out = xcalloc((size_t)*n + 1, sizeof(**out));
+	for (int i = 0; i < *n; i++) {
+		struct fence_row *row = &(*out)[i];
+		row->partition = (int32_t)pg_int(r, i, 0);
+		snprintf(row->owner, sizeof(row->owner), "%s", PQgetvalue(r, i, 1));
+		row->fence.epoch = pg_int(r, i, 2);
+		row->fence.version = pg_int(r, i, 3);
+		parse_arrays(r, i, 4, &row->fence);
+	}
+	PQclear(r);
+	return ERR_OK;
+}
+
+enum err fence_rewind(struct pg *pg, int32_t partition, const char *owner,
+		      const int64_t target[EVENT_KINDS], struct fence *out)
+{
+	char number[16], offsets[EVENT_KINDS][24];
+	const char *params[2 + EVENT_KINDS] = {number, owner};
+	PGresult *r;
+	snprintf(number, sizeof(number), "%d", partition);
+	for (int k = 0; k < EVENT_KINDS; k++) {
+		snprintf(offsets[k], sizeof(offsets[k]), "%" PRId64, target[k]);
+		params[2 + k] = target[k] >= 0 ? offsets[k] : NULL;
+	}
+	const enum err e = pg_run(pg, SQL_replay_rewind, ARRAY_LEN(params), params, &r);
+	if (e != ERR_OK)
+		return e;
+	const bool found = PQntuples(r) == 1;
+	if (found) {
+		out->epoch = pg_int(r, 0, 0);
+		out->version = pg_int(r, 0, 1);
+		parse_array(PQgetvalue(r, 0, 2), out->next_offset);
+		parse_array(PQgetvalue(r, 0, 3), out->high_offset);
+	}
+	PQclear(r);
+	return found ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err fence_excess(struct pg *pg, int64_t out[EVENT_KINDS])
+{
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_replay_excess, 0, NULL, &r);
+	for (int k = 0; e == ERR_OK && k < EVENT_KINDS; k++)
+		out[k] = pg_int(r, 0, k);
+	PQclear(r);
+	return e;
 }

@@ -3,8 +3,8 @@
  * the messages.
  *
  * Overview: claiming raises the epoch; a transaction of an older epoch then finds no row to lock.
- * The consumer claims (only when partitions are assigned), the writer locks and advances. Threads:
- * the one that owns the connection given.
+ * The consumer claims (only when partitions are assigned), the writer locks and advances; the
+ * replay tool sets offsets back. Threads: the one that owns the connection given.
  */
 #ifndef STORE_FENCE_H
 #define STORE_FENCE_H
@@ -42,6 +42,30 @@ enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fenc
 
 /** Inside a transaction that holds the lock: write everything back. */
 enum err fence_advance(struct pg *pg, int32_t partition, const struct fence *fence) MUST_CHECK;
+
+#define FENCE_OWNER_MAX 128
+
+/* A fence as an operator's tool sees it. */
+struct fence_row {
+	int32_t partition;
+	char owner[FENCE_OWNER_MAX]; /* cut to fit */
+	struct fence fence;
+};
+
+/** All fences by partition; @out is the caller's (free), NULL on failure. */
+enum err fence_list(struct pg *pg, struct fence_row **out, int *n) MUST_CHECK;
+
+/**
+ * Set the next offsets of @partition back to @target (negative: leave that topic), never forward,
+ * and void the present claim; whoever is to go on must claim again. Fills epoch, version,
+ * next_offset and high_offset. ERR_NOT_FOUND: there is nothing to set back. ERR_TIMEOUT: a batch
+ * holds the row longer than the connection's lock timeout.
+ */
+enum err fence_rewind(struct pg *pg, int32_t partition, const char *owner,
+		      const int64_t target[EVENT_KINDS], struct fence *out) MUST_CHECK;
+
+/** By how many rows each event table exceeds what the fences count as stored (scans both). */
+enum err fence_excess(struct pg *pg, int64_t out[EVENT_KINDS]) MUST_CHECK;
 
 /** After a COMMIT of unknown outcome: fills epoch, version and next_offset once the old backend is
  * gone. */

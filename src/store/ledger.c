@@ -46,9 +46,16 @@ struct ledger {
 
 struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics, const char *role)
 {
+	return ledger_new_in(cfg, metrics, role, NULL);
+}
+
+struct ledger *ledger_new_in(const struct config *cfg, struct metrics *metrics, const char *role,
+			     const char *schema)
+{
 	const struct pg_options options = {
 		.role = role,
 		.session = SQL_writer_session,
+		.schema = schema,
 		.timeout_ms = WRITER_TIMEOUT_MS,
 		.lock_timeout_ms = 10000,
 		.quiet_refusals = true,

@@ -57,6 +57,11 @@ struct ledger_batch {
 
 struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics,
 			  const char *role) MUST_CHECK;
+
+/** The same for tables in @schema (borrowed), as a rebuild needs it. */
+struct ledger *ledger_new_in(const struct config *cfg, struct metrics *metrics, const char *role,
+			     const char *schema) MUST_CHECK;
+
 void ledger_free(struct ledger *l);
 void ledger_batch_release(struct ledger_batch *b);
 

@@ -72,7 +72,7 @@ static void apply(struct pg *pg, const struct migration *m)
 	must(pg, pg_commit(pg), m->name);
 }
 
-static void apply_all(struct pg *pg)
+void migrate_tables(struct pg *pg)
 {
 	must(pg,
 	     pg_exec(pg, "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tyrattribution migrate'));"
@@ -146,7 +146,7 @@ void migrate_all(const struct config *cfg, struct metrics *metrics)
 	int32_t counts[EVENT_KINDS];
 	struct deployment deployment;
 	struct pg *pg = open_pg(cfg, metrics);
-	apply_all(pg);
+	migrate_tables(pg);
 	if (!read_deployment(pg, &deployment)) {
 		snprintf(text, sizeof(text), "%d", partitions_to_record(cfg));
 		const char *const params[] = {text};

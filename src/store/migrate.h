@@ -17,6 +17,12 @@
  * sentence on failure. */
 void migrate_all(const struct config *cfg, struct metrics *metrics);
 
+struct pg;
+
+/** Apply what is missing where @pg finds its tables. Ends the process with a sentence on failure.
+ */
+void migrate_tables(struct pg *pg);
+
 struct deployment {
 	int32_t partitions;
 	struct uuid id;

@@ -367,8 +367,12 @@ enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows)
 /* Begin connecting with the options as libpq words. */
 static PGconn *start_connect(const struct pg *pg)
 {
-	char port[8];
+	const char *schema = pg->options.schema;
+	char port[8], options[192];
 	snprintf(port, sizeof(port), "%d", (int)pg->cfg->db_port);
+	snprintf(options, sizeof(options), "%s%s%s",
+		 "-c TimeZone=UTC -c client_min_messages=warning",
+		 schema != NULL ? " -c search_path=" : "", schema != NULL ? schema : "");
 	const char *const words[] = {"host",
 				     "port",
 				     "dbname",
@@ -389,7 +393,7 @@ static PGconn *start_connect(const struct pg *pg)
 				      pg->cfg->db_password,
 				      pg->cfg->db_sslmode,
 				      pg->application_name,
-				      "-c TimeZone=UTC -c client_min_messages=warning",
+				      options,
 				      "10000",
 				      "10",
 				      "5",
