@@ -1,7 +1,6 @@
 """Faults of Redis' data: emptied, set back to an older state, read-only, out of memory, keys gone."""
 
 import pathlib
-import time
 
 import redis
 from fault import Fault
@@ -54,8 +53,6 @@ class DeleteKeys(_RedisFault):
 class OldSnapshot(_RedisFault):
     """All keys as they were when the fault began, put back in one step."""
 
-    _KEYS_S = 3         # how long to wait for there to be any
-
     def __init__(self, stage, rng):
         super().__init__(stage, rng)
         self._raw = redis.Redis(connection_pool=redis.ConnectionPool(
@@ -67,9 +64,11 @@ class OldSnapshot(_RedisFault):
         return {key: self._raw.dump(key) for key in self._raw.keys()}
 
     def inject(self):
-        end = time.monotonic() + self._KEYS_S
-        while not self._kept and time.monotonic() < end:
-            self._kept = self._dump()
+        self.wait(0, self._db.dbsize)
+        self._kept = self._dump()
+
+    def hold(self, seconds):
+        self.wait(seconds, lambda: self._dump() != self._kept)
 
     def heal(self):
         now = self._dump()
