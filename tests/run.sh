@@ -2,8 +2,8 @@
 # Builds and runs the tests, and ends with one line "N passed, N failed".
 #
 # Usage: tests/run.sh            everything: what the sources promise (format, docs, lint), unit and stress
-#                                tests plain, under the address and the thread sanitizer, and the tests against
-#                                real services with the plain and the address-sanitized program
+#                                tests plain, under the address and the thread sanitizer, the tests against real
+#                                services with the plain and the address-sanitized program, some minutes of faults
 #        tests/run.sh address    that flavour only: unit, stress and integration tests
 #        tests/run.sh thread     that flavour only: unit and stress tests, the actors on real services
 set -uo pipefail
@@ -101,6 +101,8 @@ address)
 	step prepare-services services_for_tests
 	integration '' thread tests/integration
 	integration address address tests/integration
+	step build-faults make --no-print-directory build/faults/fsync_shim.so
+	integration '' '' tests/faults
 	;;
 *)
 	echo "tests/run.sh: unknown flavour '$1': use address, thread or nothing" >&2
