@@ -14,9 +14,15 @@
 
 #define WANTED_MAX 5000 /* events looked for at a time */
 
-/* Reasons under which messages are put off; shadow_deferred.sql knows them. */
+/*
+ * Reasons under which messages are kept at first; shadow_deferred.sql knows them. One that stands
+ * for itself, PUT_OFF, is a conflict; the others become what their last word says.
+ */
 #define PUT_OFF "put_off"
-#define PUT_OFF_UNKNOWN "put_off_unknown_campaign"
+#define PUT_OFF_UNKNOWN "put_off_" DEAD_UNKNOWN_CAMPAIGN
+#define PUT_OFF_REFUSED "put_off_" DEAD_REFUSED
+#define KEPT_UNKNOWN "kept_" DEAD_UNKNOWN_CAMPAIGN
+#define KEPT_REFUSED "kept_" DEAD_REFUSED
 
 /* What is being read. */
 struct letters {
@@ -54,7 +60,7 @@ static char *bytes_of(const PGresult *r, int row, int col, uint32_t *len)
 	return (char *)bytes;
 }
 
-/* Letters of unknown campaigns whose events are to be looked for. */
+/* Letters whose events are to be looked for. */
 struct wanted {
 	struct buf ids, times; /* arrays */
 	size_t letters[WANTED_MAX];
@@ -70,6 +76,13 @@ static void want(struct wanted *w, size_t letter, const struct event *event)
 	w->letters[w->n++] = letter;
 }
 
+/* Its event is stored all the same. */
+static void put_off(struct shadow_letter *letter)
+{
+	letter->reason =
+		strcmp(letter->reason, KEPT_REFUSED) == 0 ? PUT_OFF_REFUSED : PUT_OFF_UNKNOWN;
+}
+
 /* Which of them are stored all the same? */
 static enum err look_for(struct letters *l, enum event_kind kind, struct wanted *w)
 {
@@ -83,7 +96,7 @@ static enum err look_for(struct letters *l, enum event_kind kind, struct wanted 
 		pg_run(l->pg, kind == EVENT_CLICK ? SQL_shadow_clicks : SQL_shadow_conversions, 2,
 		       params, &r);
 	for (int i = 0; e == ERR_OK && i < PQntuples(r); i++)
-		l->items[w->letters[pg_int(r, i, 0) - 1]].reason = PUT_OFF_UNKNOWN;
+		put_off(&l->items[w->letters[pg_int(r, i, 0) - 1]]);
 	PQclear(r);
 	buf_clear(&w->ids);
 	buf_clear(&w->times);
@@ -112,6 +125,14 @@ static enum err look_into(struct letters *l, size_t letter, const PGresult *r, i
 	return e;
 }
 
+/* The reason to keep a message under that is a letter for this one. */
+static const char *first_reason(const char *reason)
+{
+	if (strcmp(reason, DEAD_CONFLICT) == 0)
+		return PUT_OFF;
+	return strcmp(reason, DEAD_REFUSED) == 0 ? KEPT_REFUSED : KEPT_UNKNOWN;
+}
+
 static enum err fill_letters(struct letters *l, const PGresult *r,
 			     struct wanted wanted[EVENT_KINDS])
 {
@@ -123,11 +144,9 @@ static enum err fill_letters(struct letters *l, const PGresult *r,
 			continue; /* of topics that there were before */
 		letter->partition = (int32_t)pg_int(r, i, 1);
 		letter->offset = pg_int(r, i, 2);
-		letter->reason = PUT_OFF;
-		if (strcmp(PQgetvalue(r, i, 3), DEAD_CONFLICT) != 0) {
-			letter->reason = DEAD_UNKNOWN_CAMPAIGN;
+		letter->reason = first_reason(PQgetvalue(r, i, 3));
+		if (strcmp(letter->reason, PUT_OFF) != 0)
 			e = look_into(l, l->n, r, i, wanted);
-		}
 		l->n++;
 	}
 	for (int k = 0; e == ERR_OK && k < EVENT_KINDS; k++)

@@ -11,10 +11,11 @@
  * Which of two messages in different partitions came first, when they have the same id and time but
  * another user: what is a conflict there is kept, as a letter of another reason, until all
  * partitions are booked, and then booked like any message. It becomes a conflict again if, and only
- * if, there is what it conflicts with; so a letter that should not be there is found. And whether a
- * campaign was registered when a message came: a letter of an unknown campaign stays one. Where the
- * live tables have its event all the same, it was read or sent again since: then it is booked in
- * the second round as well, and remains a letter, as it has there.
+ * if, there is what it conflicts with; so a letter that should not be there is found. And what was
+ * registered, or refused by a trigger or constraint of somebody's, when a message came: a letter of
+ * an unknown campaign or a refused message stays one. Where the live tables have its event all the
+ * same, it was read or sent again since: then it is booked in the second round as well, and remains
+ * a letter, as it has there.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -23,8 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "domain/decode.h"
-#include "store/ledger.h"
+#include "actors/batch.h"
 #include "store/shadow.h"
 #include "tools/ranges.h"
 #include "util/clock.h"
@@ -41,11 +41,9 @@ struct rebuild {
 	struct ledger *ledger;
 	struct shadow_snapshot snapshot;
 
-	/* the batch being filled */
-	struct ledger_batch batch;
-	struct ledger_row *rows;
-	uint32_t n;
-	struct arena arena;
+	struct batch *batch; /* being filled */
+	int32_t partition;   /* whose messages these are */
+	int64_t epoch;
 	bool put_off; /* the first round, see deferred_note */
 	enum tool_exit code;
 
@@ -133,28 +131,34 @@ static void wait_a_little(void)
 	(void)poll(NULL, 0, RETRY_MS);
 }
 
-/* Book what was gathered. */
+/* One attempt at the rest of the batch: ERR_OK when it got further, or knows better how to. */
+static enum err book_some(struct rebuild *b)
+{
+	batch_aim(b->batch);
+	enum err e = ledger_book(b->ledger, &b->batch->booking);
+	if (e == ERR_OK)
+		(void)batch_booked(b->batch);
+	else if (e == ERR_REFUSED && batch_refused(b->batch))
+		e = ERR_OK;
+	return e;
+}
+
+/* Book what was gathered, and begin anew. */
 static enum tool_exit book(struct rebuild *b)
 {
 	uint64_t until = clock_mono_ns() + BOOK_RETRY_NS;
-	b->batch.rows = b->rows;
-	b->batch.n = b->n;
-	while (b->batch.n > 0) {
-		const enum err e = ledger_book(b->ledger, &b->batch);
-		if (e == ERR_OK) {
-			b->batch.rows += b->batch.taken;
-			b->batch.n -= b->batch.taken;
+	while (!batch_is_done(b->batch)) {
+		const enum err e = book_some(b);
+		if (e == ERR_OK)
 			until = clock_mono_ns() + BOOK_RETRY_NS;
-		} else if (!err_is_retriable(e) || clock_mono_ns() > until || interrupted) {
+		else if (!err_is_retriable(e) || clock_mono_ns() > until || interrupted)
 			return tool_failed(&replay_tool,
 					   "a batch of partition %d cannot be booked: %s",
-					   b->batch.partition, err_text(e));
-		} else {
+					   b->partition, err_text(e));
+		else
 			wait_a_little();
-		}
 	}
-	b->n = 0;
-	arena_clear(&b->arena);
+	batch_clear(b->batch, b->partition, b->epoch);
 	return TOOL_OK;
 }
 
@@ -166,7 +170,7 @@ static const struct shadow_letter *find_letter(const struct rebuild *b, const st
 	while (low < high) {
 		const size_t mid = low + (high - low) / 2;
 		const struct shadow_letter *l = &b->snapshot.letters[mid];
-		int64_t order = (int64_t)l->partition - b->batch.partition;
+		int64_t order = (int64_t)l->partition - b->partition;
 		if (order == 0)
 			order = (int64_t)l->topic - (int64_t)record->topic;
 		if (order == 0)
@@ -181,21 +185,31 @@ static const struct shadow_letter *find_letter(const struct rebuild *b, const st
 	return NULL;
 }
 
-/* Add a message to the batch, copied. */
+/* A message of its own with one record, copied. */
+static struct msg *copy_record(const struct rebuild *b, const struct record *record)
+{
+	struct msg *m =
+		msg_new(MSG_RECORDS, sizeof(*record) + record->payload_len + record->key_len);
+	struct record *copy = (struct record *)(void *)m->bytes;
+	char *bytes = m->bytes + sizeof(*copy);
+	*copy = *record;
+	if (record->payload != NULL)
+		copy->payload = memcpy(bytes, record->payload, record->payload_len);
+	if (record->key != NULL)
+		copy->key = memcpy(bytes + record->payload_len, record->key, record->key_len);
+	m->records.partition = b->partition;
+	m->records.epoch = b->epoch;
+	m->records.n = 1;
+	m->records.records = copy;
+	return m;
+}
+
 static void add_row(struct rebuild *b, const struct record *record)
 {
-	struct ledger_row *row = &b->rows[b->n++];
-	*row = (struct ledger_row){.record = *record};
-	if (record->payload != NULL)
-		row->record.payload =
-			arena_strndup(&b->arena, record->payload, record->payload_len);
-	if (record->key != NULL)
-		row->record.key = arena_strndup(&b->arena, record->key, record->key_len);
-	row->dead = record_decode(&row->record, b->batch.partition, b->snapshot.partitions,
-				  &b->arena, &row->event, &row->dead_detail);
-	if (row->dead != NULL)
-		return;
-	const struct shadow_letter *letter = b->put_off ? find_letter(b, record) : NULL;
+	batch_add(b->batch, copy_record(b, record), b->snapshot.partitions);
+	struct ledger_row *row = &b->batch->rows[b->batch->n - 1];
+	const struct shadow_letter *letter =
+		b->put_off && row->dead == NULL ? find_letter(b, record) : NULL;
 	if (letter == NULL)
 		return;
 	row->dead = letter->reason; /* see deferred_note */
@@ -208,7 +222,7 @@ static enum tool_exit take_record(struct rebuild *b, const struct record *record
 	b->done++;
 	tool_progress(&replay_tool, &b->said, "%" PRId64 " of %" PRId64 " messages booked", b->done,
 		      b->total);
-	return b->n == b->cfg->batch_max_events ? book(b) : TOOL_OK;
+	return b->batch->n == b->cfg->batch_max_events ? book(b) : TOOL_OK;
 }
 
 static bool is_complete(const struct fence *f, const int64_t next[EVENT_KINDS])
@@ -233,7 +247,7 @@ static enum tool_exit read_partition(struct rebuild *b, const struct fence *f)
 		if (result == KAFKA_LOG_FAILED ||
 		    (result == KAFKA_LOG_NOTHING && clock_mono_ns() - heard_ns > SILENCE_NS))
 			return tool_failed(&replay_tool, "reading partition %d failed: %s",
-					   b->batch.partition, kafka_log_error(b->log));
+					   b->partition, kafka_log_error(b->log));
 		if (interrupted)
 			return tool_failed(&replay_tool, "interrupted");
 		if (result == KAFKA_LOG_NOTHING)
@@ -246,10 +260,17 @@ static enum tool_exit read_partition(struct rebuild *b, const struct fence *f)
 	return code == TOOL_OK ? book(b) : code;
 }
 
+static enum err begin_partition(struct rebuild *b, int32_t partition)
+{
+	const enum err e = shadow_claim(b->shadow, partition, &b->epoch);
+	b->partition = partition;
+	batch_clear(b->batch, partition, b->epoch);
+	return e;
+}
+
 static enum tool_exit book_partition(struct rebuild *b, const struct fence_row *row)
 {
-	b->batch.partition = row->partition;
-	const enum err e = shadow_claim(b->shadow, row->partition, &b->batch.epoch);
+	const enum err e = begin_partition(b, row->partition);
 	if (e != ERR_OK)
 		return shadow_failed(b, "a partition cannot be claimed", e);
 	if (!kafka_log_open(b->log, row->partition, row->fence.first_offset))
@@ -261,7 +282,7 @@ static enum tool_exit book_partition(struct rebuild *b, const struct fence_row *
 static void take_deferred(void *context, const struct record *record)
 {
 	struct rebuild *b = context;
-	if (b->code == TOOL_OK && b->n == b->cfg->batch_max_events)
+	if (b->code == TOOL_OK && b->batch->n == b->cfg->batch_max_events)
 		b->code = book(b);
 	if (b->code == TOOL_OK)
 		add_row(b, record);
@@ -270,8 +291,7 @@ static void take_deferred(void *context, const struct record *record)
 /* See deferred_note. */
 static enum tool_exit book_deferred(struct rebuild *b, int32_t partition)
 {
-	b->batch.partition = partition;
-	enum err e = shadow_claim(b->shadow, partition, &b->batch.epoch);
+	enum err e = begin_partition(b, partition);
 	if (e == ERR_OK)
 		e = shadow_deferred(b->shadow, partition, take_deferred, b);
 	if (e == ERR_OK && b->code == TOOL_OK)
@@ -289,7 +309,6 @@ static enum tool_exit book_everything(struct rebuild *b)
 		const struct fence *f = &snapshot->fences[i / EVENT_KINDS].fence;
 		b->total += f->high_offset[i % EVENT_KINDS] - f->first_offset[i % EVENT_KINDS];
 	}
-	b->rows = xcalloc((size_t)b->cfg->batch_max_events, sizeof(*b->rows));
 	b->put_off = true;
 	for (int i = 0; code == TOOL_OK && i < snapshot->n_fences; i++)
 		code = book_partition(b, &snapshot->fences[i]);
@@ -377,19 +396,18 @@ enum tool_exit rebuild_run(const struct config *cfg, struct metrics *metrics,
 {
 	/* a second signal ends the process at once */
 	struct sigaction act = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-	struct rebuild b = {.cfg = cfg, .schema = options->schema, .arena = ARENA_INIT};
+	struct rebuild b = {.cfg = cfg, .schema = options->schema};
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	b.shadow = shadow_new(cfg, metrics, options->schema);
 	b.ledger = ledger_new_in(cfg, metrics, "rebuild", options->schema);
 	b.log = kafka_log_new(cfg);
+	b.batch = batch_new();
 	const enum tool_exit code = go(&b, options);
 	kafka_log_free(b.log);
 	ledger_free(b.ledger);
 	shadow_free(b.shadow);
-	ledger_batch_release(&b.batch);
+	batch_free(b.batch);
 	shadow_snapshot_release(&b.snapshot);
-	arena_release(&b.arena);
-	free(b.rows);
 	return code;
 }
