@@ -360,28 +360,42 @@ static int run_tool(struct program *p, const struct tool *tool, int argc, char *
 
 static void add_commands(struct buf *b)
 {
-	buf_adds(b, "tyrattribution: click and conversion attribution on Kafka, Redis and "
-		    "PostgreSQL\n\n"
-		    "usage: tyrattribution serve          serve the API and process events\n"
+	buf_adds(b, "usage: tyrattribution serve          serve the API and process events\n"
 		    "       tyrattribution migrate        bring database and topics up to date\n"
 		    "       tyrattribution check-config   print the effective configuration\n");
 	for (const struct tool *const *t = tools; *t != NULL; t++)
 		buf_addf(b, "       tyrattribution %-14s %s\n", (*t)->name, (*t)->summary);
 	buf_adds(b, "       tyrattribution --help         this text (--help-markdown: the "
-		    "README's table)\n\n"
-		    "Options are environment variables, or lines of the file .env; the "
-		    "environment wins.\n\n");
+		    "README's table)\n");
 }
 
 static int help(bool markdown)
 {
 	struct buf b = BUF_INIT;
-	if (!markdown)
+	if (!markdown) {
+		buf_adds(&b, "tyrattribution: click and conversion attribution on Kafka, Redis and "
+			     "PostgreSQL\n\n");
 		add_commands(&b);
+		buf_adds(&b, "\nOptions are environment variables, or lines of the file .env; the "
+			     "environment wins.\n\n");
+	}
 	config_help(&b, markdown);
 	fputs(b.data, stdout);
 	buf_release(&b);
 	return 0;
+}
+
+static int unknown_command(const char *command)
+{
+	struct buf b = BUF_INIT;
+	add_commands(&b);
+	if (command == NULL)
+		fputs("tyrattribution: a command is missing\n", stderr);
+	else
+		fprintf(stderr, "tyrattribution: unknown command or arguments: '%s'\n", command);
+	fputs(b.data, stderr);
+	buf_release(&b);
+	return 2;
 }
 
 int main(int argc, char **argv)
@@ -400,8 +414,5 @@ int main(int argc, char **argv)
 		return help(true);
 	if (find_tool(command) != NULL)
 		return run_tool(&program, find_tool(command), argc - 1, argv + 1);
-	fprintf(stderr, "tyrattribution: %s%s%s: see tyrattribution --help\n",
-		argc > 1 ? "unknown command '" : "a command is missing", command,
-		argc > 1 ? "'" : "");
-	return 2;
+	return unknown_command(argc > 1 ? command : NULL);
 }
