@@ -271,6 +271,12 @@ def check_dead_letters(stage):
                 (k, letters[k], v) for k, v in junk.items() if k in letters and letters[k] != v]))
 
 
+def check_rebuilt(stage):
+    """The log alone, read anew beside the live tables, gives the same tables: the program's own replay says so."""
+    done = stage.world.run("replay", "--into", "rebuilt", "--drop-first", "--drop", **stage.options)
+    return _wrong("rebuilt from the log", [done.stdout + done.stderr] if done.returncode != 0 else [])
+
+
 # --- the processes -------------------------------------------------------------------------------
 
 def check_unexpected(stage):
@@ -311,7 +317,7 @@ def check_processes(stage):
 # --- all of them ---------------------------------------------------------------------------------
 
 AT_ONCE = (check_unexpected, check_ledger, check_attribution, check_buckets, check_messages, check_dead_letters)
-FOLLOWING = (check_answers, check_redis, check_journals, check_processes)
+FOLLOWING = (check_answers, check_redis, check_journals, check_rebuilt, check_processes)
 
 
 def following(check, stage):

@@ -172,6 +172,7 @@ DAMAGES = (
     (checks.check_dead_letters, "wrong", by_sql,
      "INSERT INTO dead_letters VALUES ('x', 0, 0, 'key', 'payload', 'malformed', '')"),
     (checks.check_dead_letters, "wrong", junk_without_letter),
+    (checks.check_rebuilt, "wrong", by_sql, f"DELETE FROM conversion_events WHERE {ANY_CONVERSION}"),
     (checks.check_unexpected, "wrong", refused),
     (checks.check_processes, "wrong", frozen),
     (checks.check_processes, "wrong", reported),
