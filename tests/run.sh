@@ -50,7 +50,8 @@ compiled() {
 		"$t" >"$log/$name-$flavour.log" 2>&1
 		local code=$? ok bad
 		ok=$(grep -c '^\[       OK \]' "$log/$name-$flavour.log")
-		bad=$(grep -c '^\[  FAILED  \] [^0-9]' "$log/$name-$flavour.log")
+		# a failed test is named twice: where it failed, and in the list at the end
+		bad=$(grep '^\[  FAILED  \] [^0-9]' "$log/$name-$flavour.log" | sort -u | wc -l)
 		[ "$code" -ne 0 ] && [ "$bad" -eq 0 ] && bad=1
 		passed=$((passed + ok))
 		failed=$((failed + bad))
