@@ -7,12 +7,13 @@
  *      http workers -> producer -> Kafka -> consumer -> writers -> counter
  *            |            `-> spooler
  *            |-------> live, query, history, journal
+ *                              `-> registrar
  *
  * stop_note: senders stop before receivers, so that every message has somewhere to go: HTTP
  * (running requests are answered, with the producer still there), producer, spooler (which keeps
- * what the producer could not deliver), consumer, writers, history, live, journal, queries, and the
- * counter, which writers and live write to. A guard
- * ends the process when that takes longer than SHUTDOWN_TIMEOUT_MS, or when a second signal comes.
+ * what the producer could not deliver), consumer, writers, history, live, journal, queries, the
+ * registrar, which queries write to, and the counter, which writers and live write to. A guard ends
+ * the process when that takes longer than SHUTDOWN_TIMEOUT_MS, or when a second signal comes.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 #include "actors/live.h"
 #include "actors/producer.h"
 #include "actors/query.h"
+#include "actors/registrar.h"
 #include "actors/spooler.h"
 #include "actors/watchdog.h"
 #include "actors/writer.h"
@@ -64,11 +66,12 @@ struct program {
 	struct health health;
 	struct partition_gauge *gauges[EVENT_KINDS];
 	struct history_cache *cache;
+	struct registry *registry;
 
 	struct mailbox **mailboxes; /* all of them, in the order they were made */
 	unsigned n_mailboxes;
 	struct mailbox *producer_mb, *spooler_mb, *consumer_mb, *counter_mb, *live_mb, *history_mb,
-		*journal_mb;
+		*journal_mb, *registrar_mb;
 	struct mailbox **writer_mbs, **query_mbs;
 	char (*names)[ACTOR_NAME_MAX]; /* of the numbered mailboxes */
 
@@ -80,6 +83,7 @@ struct program {
 	struct live *live;
 	struct history *history;
 	struct journal *journal;
+	struct registrar *registrar;
 	struct query **queries;
 	struct server *server;
 	struct stop_guard guard;
@@ -99,7 +103,7 @@ static void make_mailboxes(struct program *p)
 	const unsigned writers = (unsigned)p->cfg.writers,
 		       queries = (unsigned)p->cfg.query_connections;
 	const unsigned workers = (unsigned)p->cfg.http_workers + SPARE_LANES;
-	p->mailboxes = xcalloc(writers + queries + 7, sizeof(struct mailbox *));
+	p->mailboxes = xcalloc(writers + queries + 8, sizeof(struct mailbox *));
 	p->names = xcalloc(writers + queries, sizeof(*p->names));
 	p->writer_mbs = xcalloc(writers, sizeof(struct mailbox *));
 	p->query_mbs = xcalloc(queries, sizeof(struct mailbox *));
@@ -111,6 +115,7 @@ static void make_mailboxes(struct program *p)
 	p->live_mb = add_mailbox(p, "live", workers, false);
 	p->history_mb = add_mailbox(p, "history", workers, false);
 	p->journal_mb = add_mailbox(p, "journal", workers, false);
+	p->registrar_mb = add_mailbox(p, "registrar", queries, true);
 	for (unsigned i = 0; i < writers; i++) {
 		snprintf(p->names[i], ACTOR_NAME_MAX, "writer-%u", i);
 		p->writer_mbs[i] = add_mailbox(p, p->names[i], 1, false);
@@ -132,9 +137,10 @@ static void start_actors(struct program *p)
 	p->history = history_start(cfg, partitions, p->history_mb, p->live_mb, p->cache, p->metrics,
 				   &p->health);
 	p->journal = journal_start(cfg, p->journal_mb, p->metrics);
+	p->registrar = registrar_start(cfg, p->registrar_mb, p->registry, p->metrics);
 	p->queries = xcalloc((size_t)cfg->query_connections, sizeof(struct query *));
 	for (unsigned i = 0; i < cfg->query_connections; i++)
-		p->queries[i] = query_start(cfg, i, p->query_mbs[i], p->metrics);
+		p->queries[i] = query_start(cfg, i, p->query_mbs[i], p->registrar_mb, p->metrics);
 	p->writers = xcalloc((size_t)cfg->writers, sizeof(struct writer *));
 	for (unsigned i = 0; i < cfg->writers; i++)
 		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb,
@@ -158,6 +164,7 @@ static void start_server(struct program *p)
 		.history = p->history_mb,
 		.queries = p->query_mbs,
 		.cache = p->cache,
+		.registry = p->registry,
 		.metrics = p->metrics,
 		.health = &p->health,
 		.mailboxes = p->mailboxes,
@@ -208,6 +215,7 @@ static void stop_all(struct program *p)
 	journal_stop(p->journal);
 	for (unsigned i = 0; i < p->cfg.query_connections; i++)
 		query_stop(p->queries[i]);
+	registrar_stop(p->registrar);
 	counter_stop(p->counter);
 	server_free(p->server);
 }
@@ -215,6 +223,7 @@ static void stop_all(struct program *p)
 static void free_all(struct program *p)
 {
 	history_cache_free(p->cache);
+	registry_free(p->registry);
 	for (unsigned i = 0; i < p->n_mailboxes; i++)
 		mailbox_free(p->mailboxes[i]);
 	for (int k = 0; k < EVENT_KINDS; k++)
@@ -301,6 +310,7 @@ static int serve(struct program *p)
 	}
 	block_signals(&p->guard.signals);
 	p->cache = history_cache_new(p->cfg.history_cache_days);
+	p->registry = registry_new();
 	make_mailboxes(p);
 	start_actors(p);
 	start_server(p);

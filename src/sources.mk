@@ -9,10 +9,13 @@ SOURCES := \
 	actors/live.c \
 	actors/producer.c \
 	actors/query.c \
+	actors/registrar.c \
 	actors/spooler.c \
 	actors/watchdog.c \
 	actors/writer.c \
 	domain/bisect.c \
+	domain/campaign.c \
+	domain/campaign_wish.c \
 	domain/decode.c \
 	domain/event.c \
 	domain/msg.c \
@@ -20,6 +23,8 @@ SOURCES := \
 	domain/totals.c \
 	net/admin.c \
 	net/bulk.c \
+	net/campaign_page.c \
+	net/campaigns.c \
 	net/elements.c \
 	net/framing.c \
 	net/gunzip.c \
@@ -35,6 +40,7 @@ SOURCES := \
 	net/statistics.c \
 	net/wish.c \
 	net/worker.c \
+	store/campaign_table.c \
 	store/campaigns.c \
 	store/copy_rows.c \
 	store/days.c \
@@ -56,6 +62,7 @@ SOURCES := \
 	store/pg.c \
 	store/recount.c \
 	store/redis.c \
+	store/registry.c \
 	store/repair.c \
 	store/shadow.c \
 	store/shadow_letters.c \

@@ -5,11 +5,12 @@
 WITH lookbacks AS (
 	SELECT valid_from, lead(valid_from, 1, 'infinity') OVER (ORDER BY valid_from) AS upto, lookback
 	FROM attribution_windows
+	WHERE campaign_id = '00000000-0000-0000-0000-000000000000' AND type = ''
 ), moments AS (
 	SELECT user_id, campaign_id, source, click_date AS moment, 0 AS kind, click_id AS id, NULL::int AS shard,
 		NULL::uuid AS click_id, NULL::timestamptz AS click_date
 	FROM click_events
-	WHERE click_date >= ($1::date::timestamp AT TIME ZONE 'UTC') - (SELECT max(lookback) FROM attribution_windows)
+	WHERE click_date >= ($1::date::timestamp AT TIME ZONE 'UTC') - (SELECT max(lookback) FROM lookbacks)
 		AND click_date < ($2::date + 1)::timestamp AT TIME ZONE 'UTC'
 	UNION ALL
 	SELECT user_id, campaign_id, source, conversion_date, 1, conversion_id, shard, click_id, click_date

@@ -14,10 +14,13 @@ WITH better AS (
 		FROM conversion_events c
 		WHERE c.user_id = k.user_id AND c.campaign_id = k.campaign_id AND c.source = k.source
 			AND c.conversion_date >= k.click_date
-			AND c.conversion_date <= k.click_date + (SELECT max(w.lookback) FROM attribution_windows w)
+			AND c.conversion_date <= k.click_date + (
+				SELECT max(w.lookback) FROM attribution_windows w
+				WHERE w.campaign_id = '00000000-0000-0000-0000-000000000000' AND w.type = '')
 			AND c.conversion_date <= k.click_date + (
 				SELECT w.lookback FROM attribution_windows w
-				WHERE w.valid_from <= c.conversion_date
+				WHERE w.campaign_id = '00000000-0000-0000-0000-000000000000' AND w.type = ''
+					AND w.valid_from <= c.conversion_date
 				ORDER BY w.valid_from DESC
 				LIMIT 1)
 			AND (c.click_id IS NULL OR (k.click_date, k.click_id) > (c.click_date, c.click_id))

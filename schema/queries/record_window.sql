@@ -6,7 +6,12 @@ INSERT INTO attribution_windows (valid_from, lookback)
 SELECT CASE WHEN latest.lookback IS NULL THEN '-infinity' ELSE to_timestamp($2::bigint / 1000.0) END,
 	make_interval(hours => $1::int)
 FROM (SELECT) AS one
-LEFT JOIN (SELECT lookback FROM attribution_windows ORDER BY valid_from DESC LIMIT 1) latest ON true
+LEFT JOIN (
+	SELECT lookback FROM attribution_windows
+	WHERE campaign_id = '00000000-0000-0000-0000-000000000000' AND type = ''
+	ORDER BY valid_from DESC
+	LIMIT 1
+) latest ON true
 WHERE latest.lookback IS DISTINCT FROM make_interval(hours => $1::int)
 ON CONFLICT DO NOTHING
 RETURNING valid_from

@@ -13,7 +13,8 @@ WITH judged AS (
 			AND e.click_date <= c.conversion_date
 			AND e.click_date >= c.conversion_date - (
 				SELECT w.lookback FROM attribution_windows w
-				WHERE w.valid_from <= c.conversion_date
+				WHERE w.campaign_id = '00000000-0000-0000-0000-000000000000' AND w.type = ''
+					AND w.valid_from <= c.conversion_date
 				ORDER BY w.valid_from DESC
 				LIMIT 1)
 		ORDER BY e.click_date DESC, e.click_id DESC

@@ -6,7 +6,8 @@ WITH staged AS (
 	SELECT DISTINCT ON (s.conversion_id, s.conversion_date) s.*,
 		s.conversion_date - (
 			SELECT w.lookback FROM attribution_windows w
-			WHERE w.valid_from <= s.conversion_date
+			WHERE w.campaign_id = '00000000-0000-0000-0000-000000000000' AND w.type = ''
+				AND w.valid_from <= s.conversion_date
 			ORDER BY w.valid_from DESC
 			LIMIT 1
 		) AS window_start

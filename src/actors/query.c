@@ -9,24 +9,32 @@
 #include <stdlib.h>
 
 #include "actors/actor.h"
+#include "store/campaign_table.h"
 #include "store/days.h"
 #include "util/clock.h"
 
 #define IDLE_NS NS_PER_S
+#define REGISTRAR_LANE 63
 
 struct query {
 	struct actor actor;
 
 	/* set before start, then read-only */
 	const struct config *cfg;
+	struct lane *registrar;
 
 	/* owned by the query thread */
 	struct pg *pg;
 };
 
+static bool is_late(const struct query *q, const struct msg *m)
+{
+	return clock_mono_ns() - m->created_ns > (uint64_t)q->cfg->query_timeout_ms * NS_PER_MS;
+}
+
 static enum err ask(struct query *q, struct msg *m)
 {
-	if (clock_mono_ns() - m->created_ns > (uint64_t)q->cfg->query_timeout_ms * NS_PER_MS)
+	if (is_late(q, m))
 		return ERR_TIMEOUT;
 	enum err e = pg_ready(q->pg);
 	if (e == ERR_OK)
@@ -38,15 +46,47 @@ static enum err ask(struct query *q, struct msg *m)
 	return e;
 }
 
-static void on_msg(void *self, struct msg *m)
+/* A change must not be made twice, so a connection that died while idle is found out before. */
+static enum err do_campaign(struct query *q, struct msg *m)
 {
-	struct query *q = self;
-	ASSERT(m->kind == MSG_QUERY);
+	if (is_late(q, m))
+		return ERR_TIMEOUT;
+	enum err e = pg_ready(q->pg);
+	if (e == ERR_OK && pg_exec(q->pg, "SELECT") == ERR_DOWN)
+		e = pg_ready(q->pg);
+	return e == ERR_OK ? campaign_do(q->pg, &m->campaign) : e;
+}
+
+/* This process' registry shows a change before it is answered, or soon after if the registrar is
+ * busy. */
+static void on_campaign(struct query *q, struct msg *m)
+{
+	const enum err e = do_campaign(q, m);
+	void *moved = m;
+	if (e == ERR_OK && m->campaign.op != CAMPAIGN_READ &&
+	    m->campaign.outcome == CAMPAIGN_DONE &&
+	    mailbox_push(q->registrar, &moved) == MAILBOX_OK)
+		return;
+	msg_answer(m);
+}
+
+static void on_query(struct query *q, struct msg *m)
+{
 	const enum err e = ask(q, m);
 	m->query.status = e == ERR_OK	       ? QUERY_OK
 			  : e == ERR_NOT_FOUND ? QUERY_NO_CAMPAIGN
 					       : QUERY_FAILED;
 	msg_answer(m);
+}
+
+static void on_msg(void *self, struct msg *m)
+{
+	struct query *q = self;
+	ASSERT(m->kind == MSG_QUERY || m->kind == MSG_CAMPAIGN);
+	if (m->kind == MSG_QUERY)
+		on_query(q, m);
+	else
+		on_campaign(q, m);
 }
 
 static uint64_t on_idle(void *self)
@@ -71,7 +111,7 @@ static const struct actor_ops ops = {
 	.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
 struct query *query_start(const struct config *cfg, unsigned index, struct mailbox *mb,
-			  struct metrics_set *metrics)
+			  struct mailbox *registrar, struct metrics_set *metrics)
 {
 	const struct pg_options options = {
 		.role = "query",
@@ -83,6 +123,7 @@ struct query *query_start(const struct config *cfg, unsigned index, struct mailb
 	struct query *q = xcalloc(1, sizeof(*q));
 	snprintf(name, sizeof(name), "query-%u", index);
 	q->cfg = cfg;
+	q->registrar = mailbox_lane_open(registrar, REGISTRAR_LANE);
 	q->pg = pg_new(cfg, metrics_block_new(metrics), &options);
 	actor_start(&q->actor, &ops, name, q, mb);
 	return q;

@@ -1,5 +1,5 @@
 /*
- * A query actor: answers from PostgreSQL what the caches cannot.
+ * A query actor: answers from PostgreSQL what the caches cannot, and writes campaigns.
  *
  * Overview: one connection with a statement timeout; its mailbox is bounded by the workers' lanes.
  * A question that waited longer than its asker is answered without asking PostgreSQL. Threads: one,
@@ -16,7 +16,7 @@ struct query;
 
 /** All arguments are borrowed. @index names the thread. @thread main */
 struct query *query_start(const struct config *cfg, unsigned index, struct mailbox *mb,
-			  struct metrics_set *metrics) MUST_CHECK;
+			  struct mailbox *registrar, struct metrics_set *metrics) MUST_CHECK;
 
 /** @thread main */
 void query_stop(struct query *q);

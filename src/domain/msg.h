@@ -11,6 +11,7 @@
 #ifndef DOMAIN_MSG_H
 #define DOMAIN_MSG_H
 
+#include "domain/campaign.h"
 #include "domain/event.h"
 #include "domain/totals.h"
 #include "util/completion.h"
@@ -30,7 +31,8 @@
 	X(MSG_LIVE, "http -> live", struct msg_live)                                               \
 	X(MSG_QUERY, "http -> query", struct msg_query)                                            \
 	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
-	X(MSG_JOURNAL, "http -> journal", struct msg_journal)
+	X(MSG_JOURNAL, "http -> journal", struct msg_journal)                                      \
+	X(MSG_CAMPAIGN, "http -> query -> registrar", struct msg_campaign)
 
 #define MSG_ENUM(kind, way, payload) kind,
 enum msg_kind { MSG_LIST(MSG_ENUM) MSG_KINDS };
@@ -152,6 +154,30 @@ struct msg_journal {
 	int64_t journals;	    /* answer: rows written */
 };
 
+enum campaign_op { CAMPAIGN_READ, CAMPAIGN_CREATE, CAMPAIGN_PATCH };
+
+enum campaign_outcome {
+	CAMPAIGN_FAILED, /* not known to be done */
+	CAMPAIGN_DONE,
+	CAMPAIGN_UNKNOWN, /* no campaign has this id */
+	CAMPAIGN_EXISTS,  /* CREATE: one has it already */
+	CAMPAIGN_CHANGED, /* PATCH: it has another revision than if_revision */
+};
+
+/* Read, create or change a campaign. After a change it is answered by the registrar, once this
+ * process' registry has it. */
+struct msg_campaign {
+	struct uuid id;
+	enum campaign_op op;
+	int64_t if_revision;	       /* PATCH: the revision it must have; 0: any */
+	const char *name;	       /* inside the message, as the other texts; NULL: left out */
+	const char *status;	       /* a word that PostgreSQL takes */
+	const char *target_url;	       /* "": none */
+	const char *tags;	       /* a JSON array */
+	enum campaign_outcome outcome; /* answer */
+	struct campaign *campaign;     /* answer if DONE: owned by the message, freed with it */
+};
+
 struct msg {
 	enum msg_kind kind;
 	uint64_t created_ns; /* monotonic */
@@ -168,6 +194,7 @@ struct msg {
 		struct msg_query query;
 		struct msg_warm warm;
 		struct msg_journal journal;
+		struct msg_campaign campaign;
 	};
 	char bytes[] __attribute__((aligned(16))); /* what the payload points to */
 };

@@ -23,6 +23,7 @@ struct request {
 	const struct mg_request_info *info;
 	struct worker *w;
 	enum route_label label;
+	const char *path_id; /* what stands for {id} in the route's path, if it has one */
 	struct framing framing;
 	uint64_t start_ns;  /* monotonic */
 	int64_t now_ms;	    /* wall clock, at the start */

@@ -18,6 +18,7 @@
 
 #define HEAD_ROOM 512
 #define MESSAGE_MAX 512
+#define ALLOW_MAX 64
 
 static const struct {
 	int status;
@@ -65,7 +66,8 @@ static const char *date_text(struct worker *w, int64_t now_ms)
 	return w->date;
 }
 
-static void send_all(struct request *r, int status, const char *content_type, const char *allow)
+/* @fields: more lines of the head, each with its CRLF. */
+static void send_all(struct request *r, int status, const char *content_type, const char *fields)
 {
 	const struct worker *w = r->w;
 	const struct buf *out = &w->out;
@@ -78,12 +80,10 @@ static void send_all(struct request *r, int status, const char *content_type, co
 	const int head_len =
 		snprintf(head, sizeof(head),
 			 "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-			 "Connection: %s\r\n%s%s%s%s\r\n",
+			 "Connection: %s\r\n%s%s\r\n",
 			 status, statuses[index].reason, date_text(r->w, r->now_ms), content_type,
 			 body_len, r->close ? "close" : "keep-alive",
-			 status == 503 ? "Retry-After: 1\r\n" : "",
-			 allow == NULL ? "" : "Allow: ", allow == NULL ? "" : allow,
-			 allow == NULL ? "" : "\r\n");
+			 status == 503 ? "Retry-After: 1\r\n" : "", fields);
 	ASSERT(head_len > 0 && head_len < HEAD_ROOM);
 	char *start = out->data + HEAD_ROOM - head_len;
 	memcpy(start, head, (size_t)head_len);
@@ -115,12 +115,17 @@ struct buf *response_begin(struct request *r)
 
 void response_send(struct request *r, int status)
 {
-	send_all(r, status, "application/json", NULL);
+	send_all(r, status, "application/json", "");
 }
 
 void response_send_as(struct request *r, int status, const char *content_type)
 {
-	send_all(r, status, content_type, NULL);
+	send_all(r, status, content_type, "");
+}
+
+void response_send_with(struct request *r, int status, const char *fields)
+{
+	send_all(r, status, "application/json", fields);
 }
 
 void response_error(struct request *r, int status, const char *code, const char *field,
@@ -137,10 +142,11 @@ void response_error(struct request *r, int status, const char *code, const char 
 
 void response_not_allowed(struct request *r, const char *allow)
 {
-	char message[MESSAGE_MAX];
+	char message[MESSAGE_MAX], field[ALLOW_MAX];
 	(void)snprintf(message, sizeof(message), "expected method %s", allow);
+	(void)snprintf(field, sizeof(field), "Allow: %s\r\n", allow);
 	add_error_body(r, response_begin(r), 405, "method_not_allowed", NULL, message);
-	send_all(r, 405, "application/json", allow);
+	send_all(r, 405, "application/json", field);
 }
 
 void response_add_error(struct buf *out, const char *code, const char *field, const char *message)

@@ -7,16 +7,20 @@
 #include "net/routes.h"
 
 #include <civetweb.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "net/admin.h"
 #include "net/bulk.h"
+#include "net/campaigns.h"
 #include "net/ingest.h"
 #include "net/journal.h"
 #include "net/response.h"
 #include "net/state.h"
 #include "net/statistics.h"
 #include "net/worker.h"
+
+#define ALLOW_MAX 48 /* of an Allow field */
 
 static const struct route api[] = {
 	{"/api/clicks", ROUTE_POST, ROUTE_CLICK, ingest_click},
@@ -28,6 +32,10 @@ static const struct route api[] = {
 	{"/api/campaigns/statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},
 	{"/api/calculate-yesterday-metrics", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
 	{"/api/campaigns/journal", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
+	{"/api/campaigns", ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_list},
+	{"/api/campaigns", ROUTE_POST, ROUTE_CAMPAIGNS, campaigns_create},
+	{"/api/campaigns/" ROUTE_ID, ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_read},
+	{"/api/campaigns/" ROUTE_ID, ROUTE_PATCH, ROUTE_CAMPAIGNS, campaigns_patch},
 };
 
 static const struct route admin[] = {
@@ -40,12 +48,59 @@ static const struct route admin[] = {
 static const char *const words[ROUTE_LABELS] = {ROUTE_LABEL_LIST(ROUTE_WORD)};
 #undef ROUTE_WORD
 
-static bool method_fits(const char *method, enum route_method wanted, bool *head)
+static const struct {
+	const char *name;
+	const char *allow;
+} methods[ROUTE_METHODS] = {
+	[ROUTE_GET] = {"GET", "GET, HEAD"},
+	[ROUTE_POST] = {"POST", "POST"},
+	[ROUTE_PATCH] = {"PATCH", "PATCH"},
+};
+
+static bool method_fits(const struct request *r, enum route_method wanted)
 {
-	*head = strcmp(method, "HEAD") == 0;
-	if (wanted == ROUTE_GET)
-		return *head || strcmp(method, "GET") == 0;
-	return strcmp(method, "POST") == 0;
+	return strcmp(r->info->request_method, methods[wanted].name) == 0 ||
+	       (wanted == ROUTE_GET && r->head);
+}
+
+/* The length of @pattern before its {id}; 0: it has none. */
+static size_t fixed_len(const char *pattern)
+{
+	const size_t len = strlen(pattern), id_len = strlen(ROUTE_ID);
+	return len > id_len && strcmp(pattern + len - id_len, ROUTE_ID) == 0 ? len - id_len : 0;
+}
+
+/* Where in @path the id stands; NULL: @path is none of the route's. */
+static const char *match_id(const char *pattern, const char *path)
+{
+	const size_t fixed = fixed_len(pattern);
+	if (fixed == 0 || strncmp(path, pattern, fixed) != 0)
+		return NULL;
+	return path[fixed] != '\0' && strchr(path + fixed, '/') == NULL ? path + fixed : NULL;
+}
+
+/* Serve @r by the row of its method, of those with this path; false: no row has it. */
+static bool serve_path(struct request *r, const char *path)
+{
+	const struct port *port = r->w->port;
+	char allow[ALLOW_MAX] = "";
+	for (size_t i = 0; i < port->n_routes; i++) {
+		const struct route *route = &port->routes[i];
+		if (strcmp(path, route->path) != 0 ||
+		    (r->path_id == NULL && fixed_len(route->path) > 0))
+			continue;
+		r->label = route->label;
+		if (method_fits(r, route->method)) {
+			route->serve(r);
+			return true;
+		}
+		const size_t len = strlen(allow);
+		(void)snprintf(allow + len, sizeof(allow) - len, "%s%s", len > 0 ? ", " : "",
+			       methods[route->method].allow);
+	}
+	if (allow[0] != '\0')
+		response_not_allowed(r, allow);
+	return allow[0] != '\0';
 }
 
 const struct route *routes_api(size_t *n)
@@ -70,17 +125,13 @@ void route_request(struct request *r)
 {
 	const struct port *port = r->w->port;
 	const char *path = r->info->local_uri_raw;
-	for (size_t i = 0; i < port->n_routes; i++) {
-		const struct route *route = &port->routes[i];
-		if (strcmp(path, route->path) != 0)
-			continue;
-		r->label = route->label;
-		if (method_fits(r->info->request_method, route->method, &r->head))
-			route->serve(r);
-		else
-			response_not_allowed(r, route->method == ROUTE_GET ? "GET, HEAD" : "POST");
-		return;
-	}
 	r->head = strcmp(r->info->request_method, "HEAD") == 0;
+	if (serve_path(r, path))
+		return;
+	for (size_t i = 0; i < port->n_routes; i++) {
+		r->path_id = match_id(port->routes[i].path, path);
+		if (r->path_id != NULL && serve_path(r, port->routes[i].path))
+			return;
+	}
 	response_error(r, 404, "not_found", NULL, "there is nothing at this path");
 }

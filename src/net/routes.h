@@ -2,9 +2,11 @@
  * Which path and method leads to which handler.
  *
  * Overview: two constant tables, one for each port. A path matches exactly, without its query
- * string; a trailing slash makes another path. HEAD is served wherever GET is. The label is what
- * /metrics counts under; the two names of a route share one. Threads: handlers run on CivetWeb's
- * workers and answer their request exactly once.
+ * string; a trailing slash makes another path. A path that ends with ROUTE_ID takes anything
+ * without a slash in its place, unless a path without it matches. A path with several methods has
+ * several rows. HEAD is served wherever GET is. The label is what /metrics counts under; the two
+ * names of a route share one. Threads: handlers run on CivetWeb's workers and answer their request
+ * exactly once.
  */
 #ifndef NET_ROUTES_H
 #define NET_ROUTES_H
@@ -19,6 +21,7 @@ struct request;
 	X(ROUTE_BATCH, "batch")                                                                    \
 	X(ROUTE_JOURNAL, "journal")                                                                \
 	X(ROUTE_STATISTICS, "statistics")                                                          \
+	X(ROUTE_CAMPAIGNS, "campaigns")                                                            \
 	X(ROUTE_METRICS, "metrics")                                                                \
 	X(ROUTE_LIVEZ, "livez")                                                                    \
 	X(ROUTE_READYZ, "readyz")                                                                  \
@@ -28,7 +31,9 @@ struct request;
 enum route_label { ROUTE_LABEL_LIST(ROUTE_ENUM) ROUTE_LABELS };
 #undef ROUTE_ENUM
 
-enum route_method { ROUTE_GET, ROUTE_POST };
+#define ROUTE_ID "{id}"
+
+enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_PATCH, ROUTE_METHODS };
 
 struct route {
 	const char *path;

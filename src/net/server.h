@@ -16,6 +16,7 @@
 
 #include "domain/event.h"
 #include "store/history_cache.h"
+#include "store/registry.h"
 #include "util/config.h"
 #include "util/mailbox.h"
 #include "util/metrics.h"
@@ -46,6 +47,7 @@ struct net_deps {
 	struct mailbox **queries; /* cfg->query_connections of them; a worker sticks to one, see
 				     query_mailbox_of */
 	struct history_cache *cache;
+	struct registry *registry;
 	struct metrics_set *metrics;
 	struct health *health;
 	struct mailbox **mailboxes; /* all of the process, for /metrics */

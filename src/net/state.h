@@ -25,6 +25,8 @@
 	X(404, "Not Found")                                                                        \
 	X(405, "Method Not Allowed")                                                               \
 	X(408, "Request Timeout")                                                                  \
+	X(409, "Conflict")                                                                         \
+	X(412, "Precondition Failed")                                                              \
 	X(413, "Content Too Large")                                                                \
 	X(415, "Unsupported Media Type")                                                           \
 	X(417, "Expectation Failed")                                                               \

@@ -82,6 +82,11 @@ uint64_t pg_sessions(const struct pg *pg)
 	return pg->sessions;
 }
 
+int pg_fd(const struct pg *pg)
+{
+	return pg->conn != NULL ? PQsocket(pg->conn) : -1;
+}
+
 /* Keep the first line of @text as the error, fit to stand between quotes in a log line; cut between
  * two characters of UTF-8. */
 static void note_error(struct pg *pg, const char *text)
@@ -114,6 +119,24 @@ static bool wait_socket(const struct pg *pg, short events, uint64_t deadline_ns)
 		if (n < 0 && errno != EINTR)
 			return false;
 	}
+}
+
+unsigned pg_notified(struct pg *pg)
+{
+	unsigned n = 0;
+	PGnotify *notify;
+	if (pg->conn == NULL)
+		return 0;
+	if (PQconsumeInput(pg->conn) != 1) {
+		note_error(pg, PQerrorMessage(pg->conn));
+		pg_drop(pg);
+		return 0;
+	}
+	while ((notify = PQnotifies(pg->conn)) != NULL) {
+		PQfreemem(notify);
+		n++;
+	}
+	return n;
 }
 
 /* Push out what libpq has buffered. */

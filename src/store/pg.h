@@ -54,6 +54,13 @@ const char *pg_error(const struct pg *pg);
 /** The SQLSTATE of the last server error. */
 const char *pg_sqlstate(const struct pg *pg);
 
+/** The socket, for waiting until the server has something to say (a notification, its end); -1
+ * while there is no connection. */
+int pg_fd(const struct pg *pg);
+
+/** Take the notifications that have come; how many. A connection that has ended is dropped. */
+unsigned pg_notified(struct pg *pg);
+
 /** How many connections were made: another number means another backend. */
 uint64_t pg_sessions(const struct pg *pg);
 

@@ -71,6 +71,7 @@ struct mailbox {
 	/* owned by the receiver */
 	uint64_t *pending;
 	unsigned cursor; /* the lane after the one served last */
+	int watched_fd;	 /* -1: none */
 
 	/* written by the receiver, read by anyone */
 	_Atomic uint64_t beats;
@@ -88,6 +89,7 @@ struct mailbox *mailbox_new(const char *name, unsigned lanes_max, bool with_fd)
 	mb->pending = xcalloc(mb->words, sizeof(*mb->pending));
 	mb->fd = with_fd ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
 	ASSERT(!with_fd || mb->fd >= 0);
+	mb->watched_fd = -1;
 	pthread_mutex_init(&mb->open_lock, NULL);
 	return mb;
 }
@@ -236,12 +238,14 @@ static void wait_on_fd(struct mailbox *mb, uint64_t timeout_ns)
 	atomic_store(&mb->sleeping, true); /* seq_cst: see wake_note */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!has_work(mb)) {
-		struct pollfd pfd = {.fd = mb->fd, .events = POLLIN};
+		/* poll(2) passes over a negative descriptor */
+		struct pollfd pfds[] = {{.fd = mb->fd, .events = POLLIN},
+					{.fd = mb->watched_fd, .events = POLLIN}};
 		const struct timespec timeout = {
 			.tv_sec = (time_t)(timeout_ns / NS_PER_S),
 			.tv_nsec = (long)(timeout_ns % NS_PER_S),
 		};
-		(void)ppoll(&pfd, 1, &timeout, NULL);
+		(void)ppoll(pfds, ARRAY_LEN(pfds), &timeout, NULL);
 	}
 	atomic_store(&mb->sleeping, false);
 	uint64_t count;
@@ -260,6 +264,12 @@ void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns)
 int mailbox_fd(const struct mailbox *mb)
 {
 	return mb->fd;
+}
+
+void mailbox_watch(struct mailbox *mb, int fd)
+{
+	ASSERT(mb->fd >= 0);
+	mb->watched_fd = fd;
 }
 
 void mailbox_beat(struct mailbox *mb)

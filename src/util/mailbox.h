@@ -65,6 +65,10 @@ void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns);
  * receiver */
 int mailbox_fd(const struct mailbox *mb);
 
+/** mailbox_wait ends also while @fd can be read; -1: no more. The mailbox must have an eventfd.
+ * @thread receiver */
+void mailbox_watch(struct mailbox *mb, int fd);
+
 /** The receiver is alive: counted once a turn. @thread receiver */
 void mailbox_beat(struct mailbox *mb);
 

@@ -1,0 +1,2 @@
+-- Be told when campaigns change.
+LISTEN tyrattribution_campaigns
