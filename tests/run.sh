@@ -47,7 +47,7 @@ compiled() {
 	[ "$flavour" = thread ] || stress="$stress $out/tests/stress/producer_stress"
 	for t in "$out"/tests/unit/*_test $stress; do
 		name=$(basename "$t")
-		"$t" >"$log/$name-$flavour.log" 2>&1
+		TSAN_OPTIONS=suppressions=tests/tsan.supp "$t" >"$log/$name-$flavour.log" 2>&1
 		local code=$? ok bad
 		ok=$(grep -c '^\[       OK \]' "$log/$name-$flavour.log")
 		# a failed test is named twice: where it failed, and in the list at the end

@@ -8,7 +8,7 @@ EVENTS = 40 * 50 * 4  # ROUNDS * RECORDS * PARTITIONS of tests/stress/pipeline_s
 
 
 def test_actors_book_each_event_once(world):
-    """Writers, counter, live, history, journal and query race for a while; nothing is lost or doubled."""
+    """Writers, counter, live, history, journal, query and registrar race for a while; nothing is lost or doubled."""
     world.migrate()
     env = {**os.environ, **world.env, "TSAN_OPTIONS": "suppressions=tests/tsan.supp"}
     done = subprocess.run([PROGRAM], env=env, capture_output=True, text=True, timeout=300)

@@ -23,6 +23,7 @@
 #include "actors/journal.h"
 #include "actors/live.h"
 #include "actors/query.h"
+#include "actors/registrar.h"
 #include "actors/writer.h"
 #include "domain/msg.h"
 #include "domain/partition.h"
@@ -44,13 +45,15 @@ struct pipeline {
 	struct partition_gauge gauges[EVENT_KINDS][PARTITIONS];
 	struct partition_gauge *gauge_rows[EVENT_KINDS];
 	struct history_cache *cache;
-	struct mailbox *counter_mb, *live_mb, *history_mb, *journal_mb, *query_mb,
+	struct registry *registry;
+	struct mailbox *counter_mb, *live_mb, *history_mb, *journal_mb, *query_mb, *registrar_mb,
 		*writer_mbs[WRITERS];
 	struct counter *counter;
 	struct live *live;
 	struct history *history;
 	struct journal *journal;
 	struct query *query;
+	struct registrar *registrar;
 	struct writer *writers[WRITERS];
 	struct lane *to_writers[WRITERS];
 	struct pg *pg;
@@ -71,6 +74,8 @@ static void start(struct pipeline *p)
 	p->history_mb = mailbox_new("history", LANES, false);
 	p->journal_mb = mailbox_new("journal", LANES, false);
 	p->query_mb = mailbox_new("query-0", LANES, false);
+	p->registrar_mb = mailbox_new("registrar", LANES, true);
+	p->registry = registry_new();
 	for (int k = 0; k < EVENT_KINDS; k++)
 		p->gauge_rows[k] = p->gauges[k];
 	p->counter = counter_start(&p->cfg, PARTITIONS, &deployment, p->counter_mb, p->metrics,
@@ -80,7 +85,8 @@ static void start(struct pipeline *p)
 	p->history = history_start(&p->cfg, PARTITIONS, p->history_mb, p->live_mb, p->cache,
 				   p->metrics, &p->health);
 	p->journal = journal_start(&p->cfg, p->journal_mb, p->metrics);
-	p->query = query_start(&p->cfg, 0, p->query_mb, p->metrics);
+	p->registrar = registrar_start(&p->cfg, p->registrar_mb, p->registry, p->metrics);
+	p->query = query_start(&p->cfg, 0, p->query_mb, p->registrar_mb, p->metrics);
 	for (unsigned i = 0; i < WRITERS; i++) {
 		p->writer_mbs[i] = mailbox_new("writer", 1, false);
 		p->to_writers[i] = mailbox_lane_open(p->writer_mbs[i], 31);
@@ -100,8 +106,10 @@ static void stop(struct pipeline *p)
 	live_stop(p->live);
 	journal_stop(p->journal);
 	query_stop(p->query);
+	registrar_stop(p->registrar);
 	counter_stop(p->counter);
 	history_cache_free(p->cache);
+	registry_free(p->registry);
 	for (unsigned i = 0; i < WRITERS; i++)
 		mailbox_free(p->writer_mbs[i]);
 	mailbox_free(p->counter_mb);
@@ -109,6 +117,7 @@ static void stop(struct pipeline *p)
 	mailbox_free(p->history_mb);
 	mailbox_free(p->journal_mb);
 	mailbox_free(p->query_mb);
+	mailbox_free(p->registrar_mb);
 	pg_free(p->pg);
 	metrics_set_free(p->metrics);
 	config_release(&p->cfg);
@@ -207,6 +216,29 @@ static void ask(struct pipeline *p, struct completion *c, struct lane *lane, str
 	}
 }
 
+static void ignore(void *context, const struct campaign *c)
+{
+	int64_t *revisions = context;
+	*revisions += c->revision;
+}
+
+/* Change the campaign, which may not be registered yet, and read the registry. */
+static void use_campaign(struct pipeline *p, struct completion *c, struct lane *query, int i)
+{
+	int64_t revisions = 0;
+	bool more;
+	struct msg *m = msg_new(MSG_CAMPAIGN, 0);
+	m->campaign = (struct msg_campaign){
+		.id = p->campaign,
+		.op = CAMPAIGN_PATCH,
+		.name = i % 2 == 0 ? "even" : "odd",
+	};
+	ask(p, c, query, m, i % 5 == 0 ? 1000 : ANSWER_NS);
+	const struct registry_filter filter = {.search = "e", .limit = 10};
+	(void)!registry_list(p->registry, &filter, ignore, &revisions, &more);
+	(void)!registry_find(p->registry, &p->campaign, ignore, &revisions);
+}
+
 static void *ask_all(void *arg)
 {
 	struct pipeline *p = arg;
@@ -227,6 +259,7 @@ static void *ask_all(void *arg)
 		m->query =
 			(struct msg_query){.campaign_id = p->campaign, .from = today, .to = today};
 		ask(p, c, query, m, i % 5 == 0 ? 1000 : ANSWER_NS);
+		use_campaign(p, c, query, i);
 		size_t n = 0;
 		int32_t through = 0;
 		(void)!history_lookup(p->cache, &p->campaign, today - 3, today, days, &n, &through);
