@@ -18,7 +18,6 @@ CREATE FUNCTION note_campaign_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	NEW.changed_xid := pg_current_xact_id();
 	IF TG_OP = 'UPDATE' THEN
-		NEW.created_at := OLD.created_at;
 		NEW.updated_at := now();
 		NEW.revision := OLD.revision + 1;
 	END IF;

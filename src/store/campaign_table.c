@@ -137,7 +137,7 @@ enum err campaign_do(struct pg *pg, struct msg_campaign *m)
 	snprintf(revision, sizeof(revision), "%" PRId64, m->if_revision);
 	const char *const params[] = {id,	 m->name,
 				      m->status, m->target_url,
-				      m->tags,	 m->if_revision > 0 ? revision : NULL};
+				      m->tags,	 m->if_revision != 0 ? revision : NULL};
 	PGresult *r;
 	const enum err e = pg_run(pg, ops[m->op].sql, ops[m->op].n, params, &r);
 	if (e != ERR_OK)
