@@ -33,9 +33,8 @@ struct fields {
 static bool fail(struct campaign_error *error, const char *code, const char *field,
 		 const char *message)
 {
-	size_t len = strnlen(field, sizeof(error->field) - 1);
-	while (field[len] != '\0' && len > 0 && ((unsigned char)field[len] & 0xc0) == 0x80)
-		len--; /* a name that a client sent may be long; it is cut at a whole character */
+	/* A name that a client sent may be long. */
+	const size_t len = utf8_cut(field, sizeof(error->field) - 1);
 	error->code = code;
 	memcpy(error->field, field, len);
 	error->field[len] = '\0';

@@ -328,6 +328,16 @@ bool utf8_is_valid(const char *text, size_t len)
 	return true;
 }
 
+size_t utf8_cut(const char *text, size_t most)
+{
+	size_t len = strnlen(text, most + 1);
+	if (len <= most)
+		return len;
+	for (len = most; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
+		len--;
+	return len;
+}
+
 size_t utf8_count(const char *text, size_t len)
 {
 	size_t count = 0;

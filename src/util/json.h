@@ -26,6 +26,10 @@ cJSON *json_parse(const char *text, size_t len, char error[JSON_ERROR_MAX]) MUST
 /** Is [text, text + len) well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
 bool utf8_is_valid(const char *text, size_t len);
 
+/** The length of the longest beginning of valid UTF-8 that has at most @most bytes and ends between
+ * two characters. */
+size_t utf8_cut(const char *text, size_t most);
+
 /** The number of code points of a valid UTF-8 string. */
 size_t utf8_count(const char *text, size_t len);
 
