@@ -513,6 +513,7 @@ def test_kafka_going_away_marks_nothing(world):
 # --- migration -----------------------------------------------------------------------------------
 
 def test_a_database_of_version_1_is_migrated(world):
+    newest = len(list((ROOT / "schema" / "migrations").glob("*.sql")))
     db = world.db()
     db.execute((ROOT / "schema" / "migrations" / "001_tables.sql").read_text())
     db.execute("CREATE TABLE schema_migrations (version integer PRIMARY KEY, name text NOT NULL,"
@@ -521,18 +522,23 @@ def test_a_database_of_version_1_is_migrated(world):
     db.execute("INSERT INTO deployment (partitions) VALUES (4)")
     db.execute('INSERT INTO dead_letters (topic, partition, "offset", payload, reason, detail)'
                " VALUES (%s, 0, 7, 'x', 'malformed', 'why')", (world.topics["click"],))
+    db.execute("INSERT INTO attribution_windows VALUES ('-infinity', '24 hours')")
     done = letters(world, "list", code=1)
-    assert b"the database's schema has version 1, this program needs 2: run `tyrattribution migrate`" in done.stderr
+    assert f"schema has version 1, this program needs {newest}: run `tyrattribution migrate`" in done.stderr.decode()
     done = world.run("serve", HTTP_LISTEN=f"127.0.0.1:{free_port()}", ADMIN_LISTEN=f"127.0.0.1:{free_port()}")
     assert done.returncode == 1 and "schema has version 1" in done.stderr
     world.migrate()
     world.migrate()
-    assert db.execute("SELECT version FROM schema_migrations ORDER BY version").fetchall() == [(1,), (2,)]
+    versions = db.execute("SELECT version FROM schema_migrations ORDER BY version").fetchall()
+    assert versions == [(i,) for i in range(1, newest + 1)]
+    windows = "SELECT campaign_id = '00000000-0000-0000-0000-000000000000', type, lookback = '1 day' FROM attribution_windows"
+    assert db.execute(windows).fetchall() == [(True, "", True)]
     (row,) = listed(world)
     assert (row["offset"], row["state"], row["resolved_at"]) == (7, "open", None)
     with pytest.raises(Exception, match="dead_letters_state_check"):
         db.execute("UPDATE dead_letters SET state = 'other'")
     world.serve()
+    assert db.execute(windows).fetchall() == [(True, "", True)]
 
 
 def test_a_database_without_schema_is_refused(world):
