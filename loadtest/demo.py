@@ -86,9 +86,9 @@ class Server:
             self.repeats += 1
             time.sleep(0.2)
 
-    def statistics(self, run, group_by):
+    def statistics(self, run, group_by, **more):
         query = urllib.parse.urlencode({"campaign_id": run.campaign, "group_by": group_by,
-                                        "from": run.first_day, "to": run.base})
+                                        "from": run.first_day, "to": run.base, **more})
         return self.request("GET", f"/api/campaigns/statistics?{query}")["data"]
 
 
@@ -202,12 +202,28 @@ class Comparison:
             print(f"          {day}: expected {want}, got {have}")
 
 
+    def check_models(self, expected, got, conversions):
+        """Each model's conversions by channel, to one part per million of a conversion for each conversion."""
+        for model, channels in expected.items():
+            far = max(abs(channels.get(c, 0) - got[model].get(c, 0)) for c in channels.keys() | got[model].keys())
+            same = far <= conversions / 1e6 and abs(sum(got[model].values()) - conversions) < 1e-6
+            self.failed |= not same
+            print(f"{'ok' if same else 'MISMATCH':8}  {model} by channel equals mta: {len(channels)} channels, "
+                  f"{sum(got[model].values()):,.6f} conversions, farthest off {far:.6f}")
+
+
 def shown(value):
     return f"{value:,.2f}" if isinstance(value, decimal.Decimal) else f"{value:,}"
 
 
 def shown_day(row):
     return "{} clicks, {} conversions, {} cents".format(*row) if row else "nothing"
+
+
+def by_channel(data, models):
+    """Statistics rows as model -> channel -> conversions."""
+    return {model: {row["source"]: float(row["models"][model]["total_conversions"]) for row in data}
+            for model in models}
 
 
 def by_day(data):
@@ -270,6 +286,7 @@ def parse_arguments():
                         help="base date, YYYY-MM-DD (default: today in UTC)")
     parser.add_argument("--rows", type=int, help="only the first ROWS rows, as a campaign of its own")
     parser.add_argument("--batch", type=int, default=2000, help="events in a request (default 2000)")
+    parser.add_argument("--models", metavar="JSON", help="what mta computes; demo.sh --models makes it")
     parser.add_argument("--sql", metavar="ENV", nargs="?", const=RUN_ENV,
                         help="compare with an SQL recount too; ENV is a file with DB_HOST, DB_PORT, ... "
                              "(default run/env; a local server gets it unasked where that file exists)")
@@ -310,6 +327,11 @@ def main():
     if args.sql:
         comparison.check_days("daily statistics equal an SQL recount of the event tables",
                               recount(args.sql, run.campaign), by_day(answers["daily"]))
+    if args.models and not args.rows:
+        with open(args.models, encoding="utf-8") as file:
+            expected = json.load(file)
+        data = server.statistics(run, "total", breakdown="source", compare=",".join(expected))
+        comparison.check_models(expected, by_channel(data, expected), conversions)
     sys.exit(1 if comparison.failed else 0)
 
 

@@ -2,6 +2,8 @@
 # Fetches the real customer paths of the PyPI package mta and runs demo.py on them (`make demo`).
 #
 #   demo.sh [OPTION]...     the options of demo.py: demo.sh --help lists them
+#   demo.sh --models        also compares the models' totals with those that mta computes; installs mta, numpy,
+#                           pandas and so on into build/demo/models, which takes a minute
 #
 # The server has to run already.
 set -euo pipefail
@@ -29,7 +31,21 @@ fetch() {
 	is_genuine || die "$wheel is not the file this demo was written for (its sha256 differs)"
 }
 
+# What mta itself computes, into models.json.
+compute_models() {
+	[ ! -s "$dir/models.json" ] || return 0
+	python3 -m venv "$dir/models" >&2 || die "python3 has no venv: apt-get install python3-venv"
+	"$dir/models/bin/pip" -q --disable-pip-version-check install "mta==$version" || die "pip could not install mta"
+	"$dir/models/bin/python" "$root/loadtest/mta_totals.py" >"$dir/models.json.new" || die "mta failed"
+	mv "$dir/models.json.new" "$dir/models.json"
+}
+
 command -v python3 >/dev/null || die "python3 is missing: apt-get install python3 python3-venv"
 fetch
 export PYTHONDONTWRITEBYTECODE=1
+if [ "${1:-}" = --models ]; then
+	shift
+	compute_models
+	set -- --models "$dir/models.json" "$@"
+fi
 exec python3 "$root/loadtest/demo.py" "$wheel" "$@"

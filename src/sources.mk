@@ -16,10 +16,15 @@ SOURCES := \
 	domain/bisect.c \
 	domain/campaign.c \
 	domain/campaign_wish.c \
+	domain/cells.c \
+	domain/credit.c \
 	domain/decode.c \
 	domain/event.c \
+	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
+	domain/path.c \
+	domain/rules.c \
 	domain/totals.c \
 	net/admin.c \
 	net/bulk.c \
@@ -59,11 +64,14 @@ SOURCES := \
 	store/live_judge.c \
 	store/migrate.c \
 	store/months.c \
+	store/path_check.c \
+	store/paths.c \
 	store/pg.c \
 	store/recount.c \
 	store/redis.c \
 	store/registry.c \
 	store/repair.c \
+	store/rules.c \
 	store/shadow.c \
 	store/shadow_letters.c \
 	store/spool.c \

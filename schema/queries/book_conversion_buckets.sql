@@ -2,11 +2,11 @@
 -- $1 shard
 INSERT INTO conversion_buckets AS b (shard, campaign_id, source, type, model, bucket, credit, value_minor,
 	unattributed, unattributed_value_minor)
-SELECT $1::int, campaign_id, source, type, 'last_click', bucket, sum(credit), sum(value_minor),
+SELECT $1::int, campaign_id, source, type, model, bucket, sum(credit), sum(value_minor),
 	sum(unattributed), sum(unattributed_value_minor)
 FROM staged_deltas
-WHERE credit <> 0 OR unattributed <> 0
-GROUP BY campaign_id, source, type, bucket
+WHERE model <> ''
+GROUP BY campaign_id, source, type, model, bucket
 ON CONFLICT (campaign_id, bucket, shard, source, type, model) DO UPDATE
 SET credit = b.credit + excluded.credit, value_minor = b.value_minor + excluded.value_minor,
 	unattributed = b.unattributed + excluded.unattributed,

@@ -5,6 +5,7 @@ INSERT INTO day_shares AS d (shard, campaign_id, day, clicks, conversions, value
 SELECT $1::int, campaign_id, (bucket AT TIME ZONE 'UTC')::date, sum(clicks), sum(credit) / 1000000,
 	sum(value_minor), sum(unattributed), sum(unattributed_value_minor)
 FROM staged_deltas
+WHERE model IN ('', 'last_click')
 GROUP BY 2, 3
 ON CONFLICT (campaign_id, day, shard) DO UPDATE
 SET clicks = d.clicks + excluded.clicks, conversions = d.conversions + excluded.conversions,

@@ -8,7 +8,7 @@ SELECT format('campaign %s, ', campaign_id)
 		ELSE day::text
 	END
 	|| coalesce(', shard ' || shard, '') || coalesce(', source "' || source || '"', '')
-	|| coalesce(', type "' || type || '"', ''),
+	|| coalesce(', type "' || type || '"', '') || coalesce(', ' || model, ''),
 	(
 		SELECT string_agg(format('%s %s stored, %s recounted', n.name, n.stored, n.recounted), '; ' ORDER BY n.place)
 		FROM unnest(stored, recounted, ARRAY['clicks', 'conversions', 'value_minor', 'unattributed',
@@ -17,5 +17,5 @@ SELECT format('campaign %s, ', campaign_id)
 	)
 FROM differences
 WHERE "table" = $1
-ORDER BY day, campaign_id, bucket, shard, source, type
+ORDER BY day, campaign_id, bucket, shard, source, type, model
 LIMIT $2::int

@@ -7,7 +7,8 @@ FROM (
 		0 AS unattributed_value_minor
 	FROM recounted_clicks
 	UNION ALL
-	SELECT shard, campaign_id, bucket, 0, conversions, value_minor, unattributed, unattributed_value_minor
+	SELECT shard, campaign_id, bucket, 0, credit / 1000000, value_minor, unattributed, unattributed_value_minor
 	FROM recounted_conversions
+	WHERE model = 'last_click'
 ) b
 GROUP BY 1, 2, 3

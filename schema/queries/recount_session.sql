@@ -1,5 +1,5 @@
 -- What reconciling needs: tables of this connection only, for recounts of the events, for what is stored otherwise,
--- and for the deltas of repaired attributions.
+-- and, as in writer_session.sql, for paths that are made anew and what they change.
 SET jit = off;
 SET work_mem = '64MB';
 CREATE TEMP TABLE recounted_clicks (
@@ -14,8 +14,9 @@ CREATE TEMP TABLE recounted_conversions (
 	campaign_id              uuid NOT NULL,
 	source                   text COLLATE "C" NOT NULL,
 	type                     text COLLATE "C" NOT NULL,
+	model                    text COLLATE "C" NOT NULL,
 	bucket                   timestamptz NOT NULL,
-	conversions              bigint NOT NULL,
+	credit                   bigint NOT NULL,
 	value_minor              numeric NOT NULL,
 	unattributed             bigint NOT NULL,
 	unattributed_value_minor numeric NOT NULL
@@ -40,6 +41,7 @@ CREATE TEMP TABLE differences (
 	period_kind text,
 	source      text COLLATE "C",
 	type        text COLLATE "C",
+	model       text COLLATE "C",
 	bucket      timestamptz,
 	stored      numeric[] NOT NULL,
 	recounted   numeric[] NOT NULL,
@@ -52,14 +54,49 @@ CREATE TEMP TABLE wrong_attributions (
 	campaign_id      uuid NOT NULL,
 	click_id         uuid,
 	click_date       timestamptz,
+	touches          integer NOT NULL,
 	right_click_id   uuid,
 	right_click_date timestamptz,
+	right_touches    integer NOT NULL,
 	piece            integer
 );
+CREATE TEMP TABLE recounted_keys (
+	piece           integer NOT NULL,
+	conversion_id   uuid NOT NULL,
+	conversion_date timestamptz NOT NULL
+);
+-- Conversions whose paths are made: staged ones (n is their place), and stored ones (home and place say where).
+CREATE TEMP TABLE staged_targets (
+	t               integer NOT NULL,
+	n               integer,
+	home            oid,
+	place           tid,
+	conversion_id   uuid NOT NULL,
+	conversion_date timestamptz NOT NULL,
+	user_id         uuid NOT NULL,
+	campaign_id     uuid NOT NULL,
+	source          text COLLATE "C" NOT NULL,
+	type            text COLLATE "C" NOT NULL,
+	value_minor     bigint NOT NULL,
+	named_click_id  uuid
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE staged_paths (
+	t               integer PRIMARY KEY,
+	click_id        uuid,
+	click_date      timestamptz,
+	path_extras     integer NOT NULL,
+	path_beyond     integer NOT NULL,
+	touch_ids       uuid[] NOT NULL,
+	touch_dates     timestamptz[] NOT NULL,
+	touch_campaigns uuid[] NOT NULL,
+	touch_sources   text[] COLLATE "C" NOT NULL,
+	credits         integer[] NOT NULL
+) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE staged_deltas (
 	campaign_id              uuid NOT NULL,
 	source                   text COLLATE "C" NOT NULL,
 	type                     text COLLATE "C" NOT NULL,
+	model                    text COLLATE "C" NOT NULL, -- empty: clicks
 	bucket                   timestamptz NOT NULL,
 	clicks                   bigint NOT NULL,
 	credit                   bigint NOT NULL,
@@ -67,5 +104,6 @@ CREATE TEMP TABLE staged_deltas (
 	unattributed             bigint NOT NULL,
 	unattributed_value_minor numeric NOT NULL
 ) ON COMMIT DELETE ROWS;
+CREATE INDEX ON recounted_keys (piece);
 CREATE INDEX ON differences (shard, piece);
 CREATE INDEX ON wrong_attributions (shard, piece);

@@ -2,7 +2,7 @@
 -- $1 shard, $2 piece
 INSERT INTO conversion_buckets AS b (shard, campaign_id, source, type, model, bucket, credit, value_minor,
 	unattributed, unattributed_value_minor)
-SELECT shard, campaign_id, source, type, 'last_click', bucket, 1000000 * (recounted[2] - stored[2]),
+SELECT shard, campaign_id, source, type, model, bucket, 1000000 * (recounted[2] - stored[2]),
 	recounted[3] - stored[3], recounted[4] - stored[4], recounted[5] - stored[5]
 FROM differences
 WHERE "table" = 'conversion_buckets' AND shard = $1::int AND piece = $2::int

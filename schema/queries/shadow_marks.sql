@@ -17,7 +17,8 @@ FROM (
 	FROM (
 		SELECT shard, (conversion_date AT TIME ZONE 'UTC')::date AS day, count(*) AS n,
 			sum(hashtextextended((conversion_id, conversion_date, user_id, campaign_id, source, type,
-				value_minor, click_id, click_date)::text, 0)) AS hash
+				value_minor, named_click_id, click_id, click_date, path_extras, path_beyond, touch_ids, touch_dates,
+				touch_campaigns, touch_sources, credits)::text, 0)) AS hash
 		FROM conversion_events
 		GROUP BY 1, 2
 	) v

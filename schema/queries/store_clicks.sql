@@ -10,8 +10,8 @@ WITH stored AS (
 	RETURNING campaign_id, source, click_date
 ), delta AS (
 	INSERT INTO staged_deltas
-	SELECT campaign_id, source, '', date_bin('15 minutes', click_date, 'epoch'::timestamptz), count(*), 0, 0, 0, 0
+	SELECT campaign_id, source, '', '', date_bin('15 minutes', click_date, 'epoch'::timestamptz), count(*), 0, 0, 0, 0
 	FROM stored
-	GROUP BY 1, 2, 4
+	GROUP BY 1, 2, 5
 )
 SELECT count(*) FROM stored

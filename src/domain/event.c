@@ -13,16 +13,29 @@
 #include "util/datetime.h"
 #include "util/money.h"
 
-enum key { KEY_ID, KEY_CAMPAIGN, KEY_USER, KEY_TIME, KEY_SOURCE, KEY_TYPE, KEY_VALUE, KEYS };
+enum key {
+	KEY_ID,
+	KEY_CAMPAIGN,
+	KEY_USER,
+	KEY_TIME,
+	KEY_SOURCE,
+	KEY_TYPE,
+	KEY_VALUE,
+	KEY_CLICK,
+	KEYS
+};
 
-#define CLICK_KEYS KEY_TYPE /* a click has no type and no value */
+#define CLICK_KEYS KEY_TYPE /* a click has none of the keys from here on */
+
+static const struct uuid nil;
 
 #define EVENT_WORD(kind, word, id_key, time_key) [kind] = word,
 static const char *const words[EVENT_KINDS] = {EVENT_LIST(EVENT_WORD)};
 #undef EVENT_WORD
 
 #define EVENT_KEYS(kind, word, id_key, time_key)                                                   \
-	[kind] = {id_key, "campaign_id", "user_id", time_key, "source", "type", "value"},
+	[kind] = {id_key,   "campaign_id", "user_id", time_key,                                    \
+		  "source", "type",	   "value",   "click_id"},
 static const char *const keys[EVENT_KINDS][KEYS] = {EVENT_LIST(EVENT_KEYS)};
 #undef EVENT_KEYS
 
@@ -98,21 +111,34 @@ static bool read_uuid(const struct fields *f, enum key key, struct uuid *out)
 	return uuid_parse(text, len, out) || fail_key(f, key, EXPECTED_UUID);
 }
 
-/* The nil UUID names no campaign: it could not be registered. */
+static bool is_left_out(const struct fields *f, enum key key)
+{
+	const cJSON *item = f->at[key];
+	return item == NULL || (cJSON_IsString(item) && item->valuestring[0] == '\0');
+}
+
+/* The nil UUID names nothing: it stands for an id that is left out. */
+static bool read_name(const struct fields *f, enum key key, struct uuid *out)
+{
+	return read_uuid(f, key, out) &&
+	       (!uuid_is_equal(out, &nil) ||
+		fail_key(f, key, "expected a UUID other than the nil UUID"));
+}
+
+static bool read_optional_name(const struct fields *f, enum key key, struct uuid *out)
+{
+	return is_left_out(f, key) || read_name(f, key, out);
+}
+
 static bool read_campaign(const struct fields *f, struct uuid *out)
 {
-	static const struct uuid nil;
-	return read_uuid(f, KEY_CAMPAIGN, out) &&
-	       (!uuid_is_equal(out, &nil) ||
-		fail_key(f, KEY_CAMPAIGN, "expected a UUID other than the nil UUID"));
+	return f->kind == EVENT_CONVERSION ? read_optional_name(f, KEY_CAMPAIGN, out)
+					   : read_name(f, KEY_CAMPAIGN, out);
 }
 
 static bool read_id(const struct fields *f, int64_t now_ms, struct uuid *out)
 {
-	const cJSON *item = f->at[KEY_ID];
-	const bool left_out =
-		item == NULL || (cJSON_IsString(item) && item->valuestring[0] == '\0');
-	if (!left_out || now_ms < 0)
+	if (!is_left_out(f, KEY_ID) || now_ms < 0)
 		return read_uuid(f, KEY_ID, out);
 	uuid_v7(now_ms, out);
 	return true;
@@ -133,6 +159,13 @@ static bool read_text(const struct fields *f, enum key key, const char **out, si
 		return false;
 	const size_t count = utf8_count(*out, *out_len);
 	return (count >= 1 && count <= EVENT_TEXT_MAX) || fail_key(f, key, EXPECTED_TEXT);
+}
+
+static bool read_source(const struct fields *f, struct event *out)
+{
+	if (f->kind == EVENT_CONVERSION && f->at[KEY_SOURCE] == NULL)
+		return true;
+	return read_text(f, KEY_SOURCE, &out->source, &out->source_len);
 }
 
 static bool read_value(const struct fields *f, int64_t *out_minor)
@@ -183,18 +216,18 @@ bool event_read(enum event_kind kind, const cJSON *object, int64_t now_ms, struc
 		struct event_error *error)
 {
 	struct fields f = {.kind = kind, .error = error};
-	*out = (struct event){.kind = kind, .type = ""};
+	*out = (struct event){.kind = kind, .source = "", .type = ""};
 	if (!cJSON_IsObject(object))
 		return fail(error, "", "expected a JSON object");
 	if (!find_fields(object, &f) || !read_id(&f, now_ms, &out->id) ||
 	    !read_campaign(&f, &out->campaign_id) || !read_uuid(&f, KEY_USER, &out->user_id) ||
-	    !read_time(&f, &out->time_ms) ||
-	    !read_text(&f, KEY_SOURCE, &out->source, &out->source_len))
+	    !read_time(&f, &out->time_ms) || !read_source(&f, out))
 		return false;
 	if (kind == EVENT_CLICK)
 		return true;
 	return read_text(&f, KEY_TYPE, &out->type, &out->type_len) &&
-	       read_value(&f, &out->value_minor);
+	       read_value(&f, &out->value_minor) &&
+	       read_optional_name(&f, KEY_CLICK, &out->click_id);
 }
 
 bool event_check_time(const struct event *event, int64_t now_ms, int64_t future_limit_ms,
@@ -269,11 +302,15 @@ void event_write(const struct event *event, struct buf *out)
 		add_time(out, key[KEY_TIME], event->time_ms);
 	} else {
 		add_uuid(out, ',', key[KEY_USER], &event->user_id);
-		add_uuid(out, ',', key[KEY_CAMPAIGN], &event->campaign_id);
+		if (!uuid_is_equal(&event->campaign_id, &nil))
+			add_uuid(out, ',', key[KEY_CAMPAIGN], &event->campaign_id);
+		if (!uuid_is_equal(&event->click_id, &nil))
+			add_uuid(out, ',', key[KEY_CLICK], &event->click_id);
 		add_time(out, key[KEY_TIME], event->time_ms);
 		add_value(out, event->value_minor);
 		add_text(out, key[KEY_TYPE], event->type, event->type_len);
 	}
-	add_text(out, key[KEY_SOURCE], event->source, event->source_len);
+	if (event->source_len > 0)
+		add_text(out, key[KEY_SOURCE], event->source, event->source_len);
 	buf_addc(out, '}');
 }

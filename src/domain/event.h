@@ -4,8 +4,9 @@
  * Overview: the same reader serves the HTTP edge and the consumer, so that a message that was
  * accepted can always be read again. Only the edge looks at the clock (event_check_time). Unknown
  * keys are ignored; known keys may stand once. `null` and, for ids, the empty string mean "left
- * out". Threads: any. Pure functions, but for the id that event_read makes from the time it is
- * given. Ownership: the strings of an event are borrowed from the JSON tree it was read from.
+ * out". A conversion may leave out campaign and source: then the clicks decide. Threads: any. Pure
+ * functions, but for the id that event_read makes from the time it is given. Ownership: the strings
+ * of an event are borrowed from the JSON tree it was read from.
  */
 #ifndef DOMAIN_EVENT_H
 #define DOMAIN_EVENT_H
@@ -29,11 +30,12 @@ enum event_kind { EVENT_LIST(EVENT_ENUM) EVENT_KINDS };
 struct event {
 	enum event_kind kind;
 	struct uuid id;
-	struct uuid campaign_id;
+	struct uuid campaign_id; /* nil: left out, as a conversion may */
 	struct uuid user_id;
-	int64_t time_ms;     /* event time: milliseconds since 1970 UTC */
-	int64_t value_minor; /* conversions; hundredths */
-	const char *source;  /* borrowed from the JSON tree, as is type */
+	struct uuid click_id; /* conversions: the click they name; nil: none */
+	int64_t time_ms;      /* event time: milliseconds since 1970 UTC */
+	int64_t value_minor;  /* conversions; hundredths */
+	const char *source;   /* borrowed from the JSON tree, as is type; "": left out */
 	size_t source_len;
 	const char *type; /* conversions; "" for clicks */
 	size_t type_len;

@@ -22,4 +22,22 @@ void copy_bytes(struct buf *rows, const void *data, size_t len);
 /** A timestamptz from milliseconds since 1970. */
 void copy_time(struct buf *rows, int64_t ms);
 
+/** NULL. */
+void copy_null(struct buf *rows);
+
+/** A numeric without a fraction. */
+void copy_numeric(struct buf *rows, __int128 v);
+
+/**
+ * Begin an array of @n elements, which follow as fields; @type is the elements' OID. Its length is
+ * known only when they have been written: copy_array_end takes what this answers.
+ */
+size_t copy_array(struct buf *rows, uint32_t type, uint32_t n) MUST_CHECK;
+void copy_array_end(struct buf *rows, size_t begin);
+
+#define PG_OID_INT4 23
+#define PG_OID_TEXT 25
+#define PG_OID_TIMESTAMPTZ 1184
+#define PG_OID_UUID 2950
+
 #endif

@@ -38,6 +38,8 @@ static enum err write_staged(struct pg *pg, int64_t *written)
 	PQclear(r);
 	if (e == ERR_OK && *written > 0)
 		e = pg_run(pg, SQL_write_statistics, 0, NULL, NULL);
+	if (e == ERR_OK && *written > 0)
+		e = pg_run(pg, SQL_drop_empty_journals, 0, NULL, NULL);
 	return e;
 }
 

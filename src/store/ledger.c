@@ -10,6 +10,7 @@
  */
 #include "store/ledger.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "store/campaigns.h"
 #include "store/fence.h"
 #include "store/months.h"
+#include "store/paths.h"
 #include "store/staging.h"
 #include "store/statement.h"
 #include "util/datetime.h"
@@ -37,6 +39,7 @@ struct ledger {
 	struct uuid_set campaigns; /* known to be registered */
 	struct months months;	   /* partitions known to exist */
 	struct staging staging;
+	struct paths paths;
 	struct fence fence; /* the batch's, as it will be written back */
 	bool in_doubt;	    /* see unknown_note; of this claim: */
 	int32_t doubt_partition;
@@ -74,6 +77,7 @@ void ledger_free(struct ledger *l)
 	pg_free(l->pg);
 	uuid_set_release(&l->campaigns);
 	staging_release(&l->staging);
+	paths_release(&l->paths);
 	free(l);
 }
 
@@ -99,12 +103,20 @@ enum err ledger_adopt(struct ledger *l, int32_t partition, int64_t epoch, uint64
 	return ERR_FAILED; /* no message is to blame */
 }
 
+/* A conversion may be of no campaign. */
+static bool is_known(const struct ledger *l, const struct ledger_row *row)
+{
+	static const struct uuid nil;
+	return row->dead != NULL || uuid_is_equal(&row->event.campaign_id, &nil) ||
+	       uuid_set_has(&l->campaigns, &row->event.campaign_id);
+}
+
 /* Events of campaigns that must not register themselves become dead letters. */
 static void refuse_unknown(const struct ledger *l, struct ledger_batch *b)
 {
 	for (uint32_t i = 0; i < b->upto; i++) {
 		struct ledger_row *row = &b->rows[i];
-		if (row->dead == NULL && !uuid_set_has(&l->campaigns, &row->event.campaign_id)) {
+		if (!is_known(l, row)) {
 			row->dead = DEAD_UNKNOWN_CAMPAIGN;
 			row->dead_detail = "the campaign is not registered";
 		}
@@ -115,9 +127,8 @@ static enum err register_campaigns(struct ledger *l, struct ledger_batch *b)
 {
 	struct uuid_set unknown = UUID_SET_INIT;
 	for (uint32_t i = 0; i < b->upto; i++) {
-		const struct uuid *campaign = &b->rows[i].event.campaign_id;
-		if (b->rows[i].dead == NULL && !uuid_set_has(&l->campaigns, campaign))
-			uuid_set_add(&unknown, campaign);
+		if (!is_known(l, &b->rows[i]))
+			uuid_set_add(&unknown, &b->rows[i].event.campaign_id);
 	}
 	enum err e = ERR_OK;
 	if (unknown.count > 0)
@@ -145,15 +156,33 @@ static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 	return ERR_OK;
 }
 
-/* Run a statement that takes the shard and answers one number. */
-static enum err run_counting(struct ledger *l, enum sql sql, const char *shard, uint32_t *count)
+static enum err store_clicks(struct ledger *l, const char *shard, uint32_t *stored)
 {
 	PGresult *r;
-	const enum err e = pg_run(l->pg, sql, shard != NULL ? 1 : 0, &shard, &r);
+	if (l->staging.of[EVENT_CLICK].n == 0)
+		return ERR_OK;
+	const enum err e = pg_run(l->pg, SQL_store_clicks, 1, &shard, &r);
 	if (e == ERR_OK)
-		*count = (uint32_t)pg_int(r, 0, 0);
+		*stored = (uint32_t)pg_int(r, 0, 0);
 	PQclear(r);
 	return e;
+}
+
+/* Store the conversions with their paths, and change those that the clicks change. */
+static enum err store_conversions(struct ledger *l, struct ledger_batch *b, const char *shard,
+				  uint32_t *stored)
+{
+	char longest[24];
+	const char *const params[] = {longest};
+	enum err e = paths_follow_rules(&l->paths, l->pg);
+	snprintf(longest, sizeof(longest), "%" PRId64, l->paths.rules.longest_ms);
+	if (e == ERR_OK)
+		e = paths_stage(&l->paths, l->pg, SQL_stage_targets, 1, params);
+	if (e == ERR_OK)
+		e = paths_make(&l->paths, l->pg);
+	if (e == ERR_OK)
+		e = paths_store(&l->paths, l->pg, shard, stored, &b->reattributed);
+	return e == ERR_OK ? paths_book(&l->paths, l->pg, &b->credited) : e;
 }
 
 /* Mark the rows that conflict with what is stored; their number. */
@@ -172,17 +201,14 @@ static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_bat
 	return e;
 }
 
-/* Store one topic's staged rows and count what became of them. */
-static enum err store_topic(struct ledger *l, struct ledger_batch *b, enum event_kind t,
-			    const char *shard)
+/* Count what became of one topic's staged rows. */
+static enum err count_topic(struct ledger *l, struct ledger_batch *b, enum event_kind t,
+			    uint32_t stored)
 {
 	const struct staged *s = &l->staging.of[t];
-	uint32_t stored = 0, conflicts = 0;
-	if (s->n == 0)
-		return ERR_OK;
-	enum err e = run_counting(l, t == EVENT_CLICK ? SQL_store_clicks : SQL_store_conversions,
-				  shard, &stored);
-	if (e == ERR_OK && stored < s->n)
+	uint32_t conflicts = 0;
+	enum err e = ERR_OK;
+	if (stored < s->n)
 		e = find_conflicts(
 			l, t == EVENT_CLICK ? SQL_conflicting_clicks : SQL_conflicting_conversions,
 			b, &conflicts);
@@ -198,11 +224,14 @@ static enum err store_topic(struct ledger *l, struct ledger_batch *b, enum event
 
 static enum err store_all(struct ledger *l, struct ledger_batch *b, const char *shard)
 {
-	enum err e = store_topic(l, b, EVENT_CLICK, shard);
+	uint32_t stored[EVENT_KINDS] = {0};
+	if (l->staging.of[EVENT_CLICK].n + l->staging.of[EVENT_CONVERSION].n == 0)
+		return ERR_OK;
+	enum err e = store_clicks(l, shard, &stored[EVENT_CLICK]);
 	if (e == ERR_OK)
-		e = store_topic(l, b, EVENT_CONVERSION, shard);
-	if (e == ERR_OK && l->staging.of[EVENT_CLICK].n > 0)
-		e = run_counting(l, SQL_reattribute, NULL, &b->reattributed);
+		e = store_conversions(l, b, shard, &stored[EVENT_CONVERSION]);
+	for (int t = 0; e == ERR_OK && t < EVENT_KINDS; t++)
+		e = count_topic(l, b, (enum event_kind)t, stored[t]);
 	return e;
 }
 
@@ -234,6 +263,15 @@ static enum err book_shares(struct ledger *l, struct ledger_batch *b, const char
 	return ERR_OK;
 }
 
+/* Only a path that changed takes something away. */
+static enum err drop_empty(struct ledger *l, const struct ledger_batch *b, const char *shard)
+{
+	if (b->reattributed == 0)
+		return ERR_OK;
+	const enum err e = pg_run(l->pg, SQL_drop_empty_buckets, 1, &shard, NULL);
+	return e == ERR_OK ? pg_run(l->pg, SQL_drop_empty_shares, 1, &shard, NULL) : e;
+}
+
 static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const char *shard)
 {
 	char version[24];
@@ -244,13 +282,13 @@ static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const cha
 		return ERR_OK;
 	if (l->staging.of[EVENT_CLICK].n > 0)
 		e = pg_run(l->pg, SQL_book_click_buckets, 1, &shard, NULL);
-	if (e == ERR_OK && (l->staging.of[EVENT_CONVERSION].n > 0 || b->reattributed > 0))
+	if (e == ERR_OK && b->credited)
 		e = pg_run(l->pg, SQL_book_conversion_buckets, 1, &shard, NULL);
 	if (e == ERR_OK)
 		e = book_shares(l, b, shard);
 	if (e == ERR_OK && b->n_shares > 0)
 		e = pg_run(l->pg, SQL_list_changes, 2, params, NULL);
-	return e;
+	return e == ERR_OK ? drop_empty(l, b, shard) : e;
 }
 
 static const char *topic_name(const struct config *cfg, enum event_kind t)
@@ -307,6 +345,7 @@ static void reset(struct ledger *l, struct ledger_batch *b)
 	for (int t = 0; t < EVENT_KINDS; t++)
 		b->stored[t] = b->duplicate[t] = b->dead_lettered[t] = b->reread[t] = 0;
 	b->gaps = b->reattributed = b->n_shares = 0;
+	b->credited = false;
 	forget_conflicts(b);
 }
 

@@ -1,13 +1,12 @@
 /*
  * The ledger: one transaction books a batch of one partition number, whole or not at all.
  *
- *      lock the fence row (epoch)     nobody else books this partition; offsets already read are
- * skipped COPY to staging                clicks, conversions store deduplicating inserts;
- * conversions take their last click conflicts                      same id and time, other content:
- * out, to the dead letters reattribute                    new clicks for conversions that came
- * before them book                           click buckets, conversion buckets, day shares list
- * changed days              for journals and caches advance the fence              offsets, counts,
- * version + 1; COMMIT
+ *      lock the fence row (epoch)   nobody else books this partition; what was read already is
+ * skipped COPY to staging              clicks, conversions store deduplicating inserts; new
+ * conversions with their touch paths, stored ones that the clicks change with other paths conflicts
+ * same id and time, other content: out, to the dead letters book                         click
+ * buckets, conversion buckets, day shares list changed days            for journals and caches
+ *      advance the fence            offsets, counts, version + 1; COMMIT
  *
  * Usage: fill the rows of a batch with record_decode(), then ledger_book() until everything is
  * taken. Threads: a ledger belongs to one writer thread. Ownership: rows borrow from the messages
@@ -52,7 +51,8 @@ struct ledger_batch {
 	uint32_t dead_lettered[EVENT_KINDS];
 	uint32_t reread[EVENT_KINDS];
 	uint32_t gaps;
-	uint32_t reattributed;
+	uint32_t reattributed; /* stored conversions whose path changed */
+	bool credited;	       /* conversion buckets changed */
 };
 
 struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics,

@@ -182,6 +182,32 @@ static void record_window(const struct config *cfg, struct pg *pg)
 	PQclear(r);
 }
 
+static void record_models(const struct config *cfg, struct pg *pg)
+{
+	char from[24], first[8], last[8], half_life[24], path_max[8];
+	PGresult *r;
+	if (cfg->first_percent + cfg->last_percent > 100)
+		die("ATTRIBUTION_FIRST_PERCENT and ATTRIBUTION_LAST_PERCENT are together more "
+		    "than 100");
+	snprintf(from, sizeof(from), "%" PRId64, clock_wall_ms() + cfg->future_limit_ms + 60000);
+	snprintf(first, sizeof(first), "%" PRId64, cfg->first_percent);
+	snprintf(last, sizeof(last), "%" PRId64, cfg->last_percent);
+	snprintf(half_life, sizeof(half_life), "%" PRId64, cfg->half_life_hours);
+	snprintf(path_max, sizeof(path_max), "%" PRId64, cfg->path_max);
+	const char *const params[] = {from,
+				      first,
+				      last,
+				      half_life,
+				      path_max,
+				      cfg->narrow_paths ? "true" : "false",
+				      cfg->direct_sources};
+	must(pg, pg_run(pg, SQL_record_models, 7, params, &r), "recording the models' settings");
+	if (PQntuples(r) == 1)
+		log_info("migrate", "models' settings recorded| valid_from=\"%s\"",
+			 PQgetvalue(r, 0, 0));
+	PQclear(r);
+}
+
 /* The schema is this program's, or the process ends. */
 static void check_schema(const struct config *cfg, struct pg *pg, struct deployment *out)
 {
@@ -214,6 +240,7 @@ void migrate_check(const struct config *cfg, struct metrics *metrics, struct dep
 	struct pg *pg = open_pg(cfg, metrics);
 	check_schema(cfg, pg, out);
 	record_window(cfg, pg);
+	record_models(cfg, pg);
 	count_partitions(cfg, counts);
 	check_counts(cfg, counts, out->partitions);
 	pg_free(pg);

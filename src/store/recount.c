@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/path_check.h"
 #include "store/statement.h"
 
 #define NUMBER_MAX 24
@@ -17,7 +18,7 @@ static const struct {
 	const char *name;
 	enum sql compare;
 } tables[RECOUNT_TABLES] = {
-	[RECOUNT_ATTRIBUTION] = {"attribution", SQL_compare_attribution},
+	[RECOUNT_ATTRIBUTION] = {"attribution", SQL_NONE} /* store/path_check.h */,
 	[RECOUNT_CLICK_BUCKETS] = {"click_buckets", SQL_compare_click_buckets},
 	[RECOUNT_CONVERSION_BUCKETS] = {"conversion_buckets", SQL_compare_conversion_buckets},
 	[RECOUNT_DAY_SHARES] = {"day_shares", SQL_compare_day_shares},
@@ -40,7 +41,7 @@ enum err recount_begin(struct pg *pg)
 {
 	enum err e = pg_run(pg, SQL_recount_clear, 0, NULL, NULL);
 	if (e == ERR_OK)
-		e = pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+		e = pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ");
 	return e;
 }
 
@@ -79,8 +80,8 @@ static enum err describe(struct pg *pg, enum recount_table t, int shown, struct 
 	return e;
 }
 
-enum err recount_compare(struct pg *pg, enum recount_table t, const struct recount_range *range,
-			 int shown, struct finding *out)
+static enum err compare_sums(struct pg *pg, enum recount_table t, const struct recount_range *range,
+			     struct finding *out)
 {
 	const char *const params[] = {range->first, range->last};
 	PGresult *r;
@@ -91,7 +92,18 @@ enum err recount_compare(struct pg *pg, enum recount_table t, const struct recou
 	out->differ = pg_int(r, 0, 1);
 	out->pending = pg_int(r, 0, 2);
 	PQclear(r);
-	return out->differ > 0 ? describe(pg, t, shown, &out->details) : ERR_OK;
+	return ERR_OK;
+}
+
+enum err recount_compare(struct pg *pg, enum recount_table t, const struct recount_range *range,
+			 int shown, struct finding *out)
+{
+	const enum err e = t == RECOUNT_ATTRIBUTION ? path_check(pg, range->first, range->last,
+								 &out->compared, &out->differ)
+						    : compare_sums(pg, t, range, out);
+	if (e != ERR_OK || out->differ == 0)
+		return e;
+	return describe(pg, t, shown, &out->details);
 }
 
 enum err recount_fences(struct pg *pg, const char *const topics[EVENT_KINDS],

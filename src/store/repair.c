@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/paths.h"
 #include "store/statement.h"
 #include "util/clock.h"
 
@@ -55,21 +56,34 @@ static enum err lock_shard(struct pg *pg, struct piece *piece)
 	return e;
 }
 
-static enum err mend_attributions(struct pg *pg, const struct piece *piece, int64_t *changed)
+static enum err mend_attributions(struct pg *pg, struct paths *paths, const struct piece *piece,
+				  int64_t *changed)
 {
 	const char *const place[] = {piece->shard, piece->number};
 	const char *const booking[] = {piece->shard, piece->version};
-	PGresult *r;
-	enum err e = pg_run(pg, SQL_repair_attribution, 2, place, &r);
-	if (e != ERR_OK)
+	uint32_t stored, mended = 0;
+	bool booked = false;
+	enum err e = paths_follow_rules(paths, pg);
+	if (e == ERR_OK)
+		e = paths_stage(paths, pg, SQL_repair_targets, 2, place);
+	if (e == ERR_OK)
+		e = paths_make(paths, pg);
+	if (e == ERR_OK)
+		e = paths_store(paths, pg, piece->shard, &stored, &mended);
+	if (e == ERR_OK)
+		e = paths_book(paths, pg, &booked);
+	*changed = mended;
+	if (e != ERR_OK || !booked)
 		return e;
-	*changed = pg_int(r, 0, 0);
-	PQclear(r);
 	e = pg_run(pg, SQL_book_conversion_buckets, 1, booking, NULL);
 	if (e == ERR_OK)
 		e = pg_run(pg, SQL_book_day_shares, 1, booking, NULL);
 	if (e == ERR_OK)
 		e = pg_run(pg, SQL_list_changes, 2, booking, NULL);
+	if (e == ERR_OK)
+		e = pg_run(pg, SQL_drop_empty_buckets, 1, booking, NULL);
+	if (e == ERR_OK)
+		e = pg_run(pg, SQL_drop_empty_shares, 1, booking, NULL);
 	return e;
 }
 
@@ -87,7 +101,8 @@ static enum err mend_sums(struct pg *pg, const struct piece *piece)
 }
 
 /* One piece, one transaction. */
-static enum err mend_once(struct pg *pg, struct piece *piece, struct repair_report *out)
+static enum err mend_once(struct pg *pg, struct paths *paths, struct piece *piece,
+			  struct repair_report *out)
 {
 	int64_t changed = 0;
 	uint64_t locked_ns = 0;
@@ -96,7 +111,7 @@ static enum err mend_once(struct pg *pg, struct piece *piece, struct repair_repo
 		e = lock_shard(pg, piece);
 	locked_ns = clock_mono_ns();
 	if (e == ERR_OK)
-		e = piece->kind == KIND_ATTRIBUTIONS ? mend_attributions(pg, piece, &changed)
+		e = piece->kind == KIND_ATTRIBUTIONS ? mend_attributions(pg, paths, piece, &changed)
 						     : mend_sums(pg, piece);
 	const char *const advance[] = {piece->shard, piece->version};
 	if (e == ERR_OK)
@@ -116,12 +131,13 @@ static enum err mend_once(struct pg *pg, struct piece *piece, struct repair_repo
 }
 
 /* Again after a deadlock or a lock that did not come; what is lost with a connection is lost. */
-static enum err mend(struct pg *pg, struct piece *piece, struct repair_report *out)
+static enum err mend(struct pg *pg, struct paths *paths, struct piece *piece,
+		     struct repair_report *out)
 {
 	enum err e;
 	int tries = 0;
 	do {
-		e = mend_once(pg, piece, out);
+		e = mend_once(pg, paths, piece, out);
 	} while ((e == ERR_RETRY || e == ERR_TIMEOUT) && ++tries < TRIES);
 	return e;
 }
@@ -138,6 +154,7 @@ enum err repair_differences(struct pg *pg, struct repair_report *out, repair_pro
 {
 	PGresult *r = NULL;
 	int64_t done = 0, total = 0;
+	struct paths paths = {0};
 	*out = (struct repair_report){0};
 	enum err e = cut(pg);
 	if (e == ERR_OK)
@@ -154,10 +171,11 @@ enum err repair_differences(struct pg *pg, struct repair_report *out, repair_pro
 		};
 		snprintf(piece.shard, NUMBER_MAX, "%s", PQgetvalue(r, i, 1));
 		snprintf(piece.number, NUMBER_MAX, "%s", PQgetvalue(r, i, 2));
-		e = mend(pg, &piece, out);
+		e = mend(pg, &paths, &piece, out);
 		done += piece.rows;
 		progress(context, done, total);
 	}
 	PQclear(r);
+	paths_release(&paths);
 	return e;
 }

@@ -174,6 +174,7 @@ enum err shadow_snapshot(struct shadow *s, struct shadow_snapshot *out)
 				"INSERT INTO $.campaigns SELECT * FROM campaigns;"
 				"INSERT INTO $.attribution_windows SELECT * FROM "
 				"attribution_windows;"
+				"INSERT INTO $.attribution_models SELECT * FROM attribution_models;"
 				"INSERT INTO $.deployment SELECT * FROM deployment",
 				s->schema);
 	if (e == ERR_OK)

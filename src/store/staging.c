@@ -13,9 +13,11 @@
 #include "store/copy_rows.h"
 #include "store/statement.h"
 
+static const struct uuid nil;
+
 static void stage_event(struct staged *s, uint32_t n, const struct event *e)
 {
-	copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 8);
+	copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 9);
 	copy_int4(&s->rows, (int32_t)n);
 	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
 	copy_time(&s->rows, e->time_ms);
@@ -25,6 +27,10 @@ static void stage_event(struct staged *s, uint32_t n, const struct event *e)
 	if (e->kind == EVENT_CONVERSION) {
 		copy_bytes(&s->rows, e->type, e->type_len);
 		copy_int8(&s->rows, e->value_minor);
+		if (uuid_is_equal(&e->click_id, &nil))
+			copy_null(&s->rows);
+		else
+			copy_bytes(&s->rows, e->click_id.bytes, sizeof(e->click_id.bytes));
 	}
 	s->n++;
 }

@@ -16,6 +16,8 @@ import requests
 from ledger import Event
 from stage import harness
 
+import attribution  # of tests/integration, which stage adds to the path
+
 FOLLOW_S = 10 * harness.SLOW           # how long counters, journals and answers may lag
 FRESH_S = 5 * harness.SLOW             # how long fresh events may take when all is well
 THREADS_SLACK, FILES_SLACK = 6, 80
@@ -90,6 +92,36 @@ def check_attribution(stage):
         (key, earned.get(key), click) for key, click in expected.items() if earned.get(key) != click])
 
 
+def reference_credits(stage):
+    """{conversion: {model: {click: credit}}} of everything stored, by the slow and obvious way."""
+    rules = attribution.Rules([attribution.Window(None, None, attribution.ALWAYS, reference.WINDOW_MS)],
+                              [attribution.ModelRules(attribution.ALWAYS)])
+    stored, _ = stored_events(stage)
+    clicks = collections.defaultdict(list)
+    for event in stored:
+        if event.kind == "click":
+            clicks[event.user].append(event)
+    return {event: attribution.credits_of(event, clicks[event.user], rules)
+            for event in stored if event.kind == "conversion"}
+
+
+def check_credits(stage):
+    """Every model credits what the reference says, and the buckets are what that adds up to."""
+    expected = reference_credits(stage)
+    stored = collections.defaultdict(lambda: {name: {} for name in attribution.MODELS})
+    for conversion, ms, name, click, click_ms, credit in stage.world.sql(
+            f"SELECT conversion_id::text, {MS.format('conversion_date')}, model, click_id::text,"
+            f" {MS.format('click_date')}, credit FROM conversion_credits WHERE credit <> 0"):
+        stored[conversion, ms][name][click, click_ms] = credit
+    wanted = {(v.id, v.ms): {name: {(c.id, c.ms): n for c, n in credits.items()} for name, credits in models.items()}
+              for v, models in expected.items()}
+    cells = {(*row[:4], int(row[4])): tuple(int(n) for n in row[5:])
+             for row in stage.world.sql(ALL_CONVERSION_BUCKETS)}
+    return (_wrong("conversions with other credits (stored, expected)", [
+                (key, stored[key], models) for key, models in wanted.items() if stored[key] != models])
+            + _compare("buckets of all models", cells, attribution.buckets(expected, expected)))
+
+
 # --- what is summed up from them -----------------------------------------------------------------
 
 RECOUNT_CLICKS = ("SELECT campaign_id::text, source, {quarter}::text, count(*)"
@@ -101,9 +133,13 @@ RECOUNT_CONVERSIONS = (
     " coalesce(sum(value_minor) FILTER (WHERE click_id IS NOT NULL), 0), count(*) - count(click_id),"
     " coalesce(sum(value_minor) FILTER (WHERE click_id IS NULL), 0)"
     " FROM conversion_events GROUP BY 1, 2, 3, 4").format(quarter=QUARTER.format("conversion_date"))
+ALL_CONVERSION_BUCKETS = (
+    "SELECT campaign_id::text, source, type, model, extract(epoch FROM bucket) * 1000, sum(credit), sum(value_minor),"
+    " sum(unattributed), sum(unattributed_value_minor) FROM conversion_buckets GROUP BY 1, 2, 3, 4, 5"
+    " HAVING sum(credit) <> 0 OR sum(value_minor) <> 0 OR sum(unattributed) <> 0 OR sum(unattributed_value_minor) <> 0")
 CONVERSION_BUCKETS = (
     "SELECT campaign_id::text, source, type, bucket::text, sum(credit), sum(value_minor), sum(unattributed),"
-    " sum(unattributed_value_minor) FROM conversion_buckets GROUP BY 1, 2, 3, 4"
+    " sum(unattributed_value_minor) FROM conversion_buckets WHERE model = 'last_click' GROUP BY 1, 2, 3, 4"
     " HAVING sum(credit) <> 0 OR sum(unattributed) <> 0")
 RECOUNT_DAYS = (
     "SELECT campaign_id::text, day, sum(clicks), sum(conversions), sum(value), sum(unattributed), sum(rest) FROM ("
@@ -316,7 +352,7 @@ def check_processes(stage):
 
 # --- all of them ---------------------------------------------------------------------------------
 
-AT_ONCE = (check_unexpected, check_ledger, check_attribution, check_buckets, check_messages, check_dead_letters)
+AT_ONCE = (check_unexpected, check_ledger, check_attribution, check_credits, check_buckets, check_messages, check_dead_letters)
 FOLLOWING = (check_answers, check_redis, check_journals, check_rebuilt, check_processes)
 
 

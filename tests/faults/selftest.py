@@ -149,11 +149,17 @@ DAMAGES = (
      f"UPDATE conversion_events SET click_id = NULL, click_date = NULL WHERE {ANY_CONVERSION}"),
     (checks.check_attribution, "wrong", by_sql,
      f"UPDATE conversion_events SET click_id = gen_random_uuid() WHERE {ANY_CONVERSION}"),
+    (checks.check_credits, "wrong", by_sql,
+     "UPDATE conversion_events SET credits[1] = credits[1] - 1 WHERE ctid = (SELECT min(ctid) FROM conversion_events"
+     " WHERE click_id IS NOT NULL AND cardinality(touch_ids) = 1)"),
+    (checks.check_credits, "wrong", by_sql,
+     "UPDATE conversion_buckets SET value_minor = value_minor + 1 WHERE ctid = (SELECT min(ctid)"
+     " FROM conversion_buckets WHERE model = 'linear' AND credit > 0)"),
     (checks.check_buckets, "doubled", by_sql,
      f"UPDATE click_buckets SET clicks = clicks + 1 WHERE {FIRST.format('click_buckets')}"),
     (checks.check_buckets, "wrong", by_sql,
      "UPDATE conversion_buckets SET value_minor = value_minor + 1"
-     " WHERE ctid = (SELECT min(ctid) FROM conversion_buckets)"),
+     " WHERE ctid = (SELECT min(ctid) FROM conversion_buckets WHERE model = 'last_click')"),
     (checks.check_buckets, "wrong", by_sql,
      f"UPDATE day_shares SET clicks = clicks - 1 WHERE {FIRST.format('day_shares')}"),
     (checks.check_journals, "doubled", by_sql,

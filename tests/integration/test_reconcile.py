@@ -151,12 +151,17 @@ SUMS = ("conversion_buckets", "day_shares", "campaign_journals", "campaign_stati
 OLD_CONVERSION = ("WHERE (conversion_id, conversion_date) = (SELECT conversion_id, conversion_date"
                   " FROM conversion_events WHERE conversion_date < now() - interval '30 days' AND {} LIMIT 1)")
 ATTRIBUTION_DAMAGE = {
-    "lost": ("UPDATE conversion_events SET click_id = NULL, click_date = NULL "
+    "lost": ("UPDATE conversion_events SET click_id = NULL, click_date = NULL, touch_ids = '{}', touch_dates = '{}', "
+             "touch_campaigns = '{}', touch_sources = '{}', credits = '{}' "
              + OLD_CONVERSION.format("click_id IS NOT NULL"), SUMS),
+    "no-last-click": ("UPDATE conversion_events SET click_id = NULL, click_date = NULL "
+                      + OLD_CONVERSION.format("click_id IS NOT NULL"), ()),
     "given": ("UPDATE conversion_events SET click_id = gen_random_uuid(), click_date = conversion_date "
-              + OLD_CONVERSION.format("click_id IS NULL"), SUMS),
+              + OLD_CONVERSION.format("click_id IS NULL"), ()),
     "another": ("UPDATE conversion_events SET click_id = gen_random_uuid() "
                 + OLD_CONVERSION.format("click_id IS NOT NULL"), ()),
+    "credit": ("UPDATE conversion_events SET credits[cardinality(touch_ids) + 1] = 1 "
+               + OLD_CONVERSION.format("touch_ids <> '{}'"), ("conversion_buckets",)),
 }
 
 

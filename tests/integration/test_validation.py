@@ -36,12 +36,14 @@ def bad_fields(kind):
     """(what is wrong, field, value, code): None as the value leaves the field out."""
     date = kind + "_date"
     for field in ["campaign_id", "user_id", date, "source"] + (["type"] if kind == "conversion" else []):
-        yield "missing", field, None, "missing_field"
-        yield "null", field, Raw("null"), "missing_field"
+        if kind == "click" or field not in ("campaign_id", "source"):   # a conversion may leave them out
+            yield "missing", field, None, "missing_field"
+            yield "null", field, Raw("null"), "missing_field"
         for word, value in (("number", 5), ("true", True), ("array", []), ("object", {})):
             yield word, field, value, "invalid_field"
-        yield "empty", field, "", "invalid_field"
-    for field in ("campaign_id", "user_id", kind + "_id"):
+        if (kind, field) != ("conversion", "campaign_id"):
+            yield "empty", field, "", "invalid_field"
+    for field in ("campaign_id", "user_id", "click_id", kind + "_id"):
         good = new_id()
         for word, value in (("cut", good[:-1]), ("long", good + "0"), ("letter", "g" + good[1:]),
                             ("braces", "{" + good + "}"), ("no dashes", good.replace("-", "")), ("a word", "abc"),

@@ -69,6 +69,25 @@ static void test_conversion_is_written_canonically(void **state)
 		       "," SOURCE "}");
 }
 
+static void test_conversion_may_leave_out_where_it_belongs(void **state)
+{
+	(void)state;
+	assert_written(EVENT_CONVERSION,
+		       "{" USER "," CONVERSION_DATE "," TYPE ",\"conversion_id\":" ID
+		       ",\"campaign_id\":\"\",\"source\":null,\"click_id\":" ID "}",
+		       "{\"conversion_id\":" ID "," USER ",\"click_id\":" ID
+		       ",\"conversion_date\":\"2026-01-02T03:04:05.000Z\",\"value\":0.00," TYPE
+		       "}");
+	assert_refused(EVENT_CONVERSION, CONVERSION ",\"click_id\":\"x\"}", "click_id");
+	assert_refused(EVENT_CONVERSION,
+		       CONVERSION ",\"click_id\":\"00000000-0000-0000-0000-000000000000\"}",
+		       "click_id");
+	assert_refused(EVENT_CONVERSION, "{" USER "," CONVERSION_DATE "," TYPE ",\"source\":\"\"}",
+		       "source");
+	assert_refused(EVENT_CLICK, "{" USER "," CLICK_DATE "," SOURCE "}", "campaign_id");
+	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE "}", "source");
+}
+
 static void test_what_was_written_reads_back(void **state)
 {
 	(void)state;
@@ -189,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_click_is_written_canonically),
 		cmocka_unit_test(test_conversion_is_written_canonically),
+		cmocka_unit_test(test_conversion_may_leave_out_where_it_belongs),
 		cmocka_unit_test(test_what_was_written_reads_back),
 		cmocka_unit_test(test_id_may_be_left_out_at_the_edge_only),
 		cmocka_unit_test(test_value),

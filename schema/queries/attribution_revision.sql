@@ -1,0 +1,2 @@
+-- Which settings of attribution are in force?
+SELECT revision FROM attribution_revision

@@ -1,0 +1,45 @@
+/*
+ * What conversions change in the conversion buckets: for each cell (campaign, source, type, model,
+ * 15 minutes) the credit, value and unattributed conversions that come to it or go from it.
+ *
+ * Overview: a conversion is booked for every model: what the model credits goes to the touches'
+ * campaigns and sources, its value in proportion to the credit and to the cent; where it credits
+ * nothing, the conversion is unattributed under the campaign and source that it gave. Booking it
+ * with another sign takes it back. A hash table; cells that come to nothing are passed over.
+ * Threads: one at a time. Ownership: texts are borrowed until cells_clear.
+ */
+#ifndef DOMAIN_CELLS_H
+#define DOMAIN_CELLS_H
+
+#include "domain/path.h"
+
+#define BUCKET_MS 900000ll
+
+struct cell {
+	struct uuid campaign_id;
+	struct text source, type;
+	enum model model;
+	int64_t bucket_ms;
+	int64_t credit; /* parts per million of a conversion */
+	int64_t unattributed;
+	__int128 value_minor;
+	__int128 unattributed_value_minor;
+};
+
+struct cells {
+	struct cell *slots; /* free where type.data is NULL */
+	uint32_t capacity;  /* a power of two, or 0 */
+	uint32_t n;
+};
+
+/** Add a conversion of @value_minor with this path, @sign 1, or take it back, -1. */
+void cells_book(struct cells *c, const struct path_wish *w, const struct path *p,
+		int64_t value_minor, int sign);
+
+/** The next cell that holds something, from *@at = 0 on; NULL: no more. */
+const struct cell *cells_next(const struct cells *c, uint32_t *at);
+
+void cells_clear(struct cells *c);
+void cells_release(struct cells *c);
+
+#endif

@@ -1,0 +1,418 @@
+/*
+ * Touch paths in a transaction.
+ *
+ * Runs on the writers, and on main in the tools.
+ *
+ * order_note: target_touches.sql answers target by target, the latest click first, which is how a
+ * path is built. Where a target has more clicks than one answer holds, the others are asked for
+ * page by page: a user may have any number of them, and they need not fit into memory.
+ */
+#include "store/paths.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/copy_rows.h"
+#include "store/rules.h"
+#include "store/statement.h"
+
+#define PAGE 1000
+#define PAGE_TEXT "1000"
+#define NUMBER_MAX 24
+
+/* The columns of stage_targets.sql and of the statements about touches. */
+enum { T, BATCH_PLACE, ID, TIME, CAMPAIGN, SOURCE, TYPE, VALUE, NAMED };
+enum {
+	CLICK_T,
+	CLICK_ID,
+	CLICK_TIME,
+	CLICK_CAMPAIGN,
+	CLICK_SOURCE,
+	PATH_EXTRAS,
+	PATH_BEYOND,
+	PATH_CREDITS,
+	PATH_LAST_ID = PATH_CREDITS + MODELS,
+	PATH_LAST_TIME,
+};
+
+static struct uuid uuid_at(const PGresult *r, int row, int col)
+{
+	struct uuid id;
+	ASSERT(uuid_parse(PQgetvalue(r, row, col), UUID_TEXT_LEN, &id));
+	return id;
+}
+
+/* The same where somebody may have written anything: nil for what is no id. */
+static struct uuid stored_uuid_at(const PGresult *r, int row, int col)
+{
+	struct uuid id = {{0}};
+	(void)!uuid_parse(PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col), &id);
+	return id;
+}
+
+static struct text text_at(const PGresult *r, int row, int col)
+{
+	return (struct text){PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col)};
+}
+
+static struct text keep(struct paths *p, struct text t)
+{
+	return (struct text){arena_strndup(&p->arena, t.data, t.len), t.len};
+}
+
+/* Of a click, or of a path that is stored. Borrows the source from the result. */
+static struct touch touch_at(const PGresult *r, int row)
+{
+	return (struct touch){stored_uuid_at(r, row, CLICK_ID), pg_int(r, row, CLICK_TIME),
+			      stored_uuid_at(r, row, CLICK_CAMPAIGN),
+			      text_at(r, row, CLICK_SOURCE)};
+}
+
+static struct target *target_at(const struct paths *p, const PGresult *r, int row)
+{
+	const int64_t t = pg_int(r, row, CLICK_T);
+	ASSERT(t >= 1 && t <= p->n);
+	return &p->targets[t - 1];
+}
+
+enum err paths_follow_rules(struct paths *p, struct pg *pg)
+{
+	return rules_follow(pg, &p->rules, &p->revision);
+}
+
+static void read_target(struct paths *p, const PGresult *r, int row)
+{
+	struct target *t = &p->targets[pg_int(r, row, T) - 1];
+	*t = (struct target){
+		.conversion_id = uuid_at(r, row, ID),
+		.wish = {.time_ms = pg_int(r, row, TIME),
+			 .campaign_id = uuid_at(r, row, CAMPAIGN),
+			 .source = keep(p, text_at(r, row, SOURCE)),
+			 .type = keep(p, text_at(r, row, TYPE))},
+		.value_minor = pg_int(r, row, VALUE),
+		.names_click = !PQgetisnull(r, row, NAMED),
+		.is_new = !PQgetisnull(r, row, BATCH_PLACE),
+	};
+}
+
+enum err paths_stage(struct paths *p, struct pg *pg, enum sql sql, int n, const char *const *params)
+{
+	PGresult *r;
+	arena_clear(&p->arena);
+	cells_clear(&p->cells);
+	p->n = 0;
+	const enum err e = pg_run(pg, sql, n, params, &r);
+	if (e != ERR_OK)
+		return e;
+	p->n = (uint32_t)PQntuples(r);
+	if (p->n > p->cap) {
+		p->cap = p->n;
+		p->targets = xrealloc(p->targets, p->cap * sizeof(*p->targets));
+	}
+	for (uint32_t i = 0; i < p->n; i++)
+		read_target(p, r, (int)i);
+	PQclear(r);
+	return ERR_OK;
+}
+
+/* --- making --- */
+
+static enum err read_named(struct paths *p, struct pg *pg)
+{
+	bool any = false;
+	PGresult *r;
+	for (uint32_t i = 0; i < p->n; i++)
+		any = any || p->targets[i].names_click;
+	if (!any)
+		return ERR_OK;
+	const enum err e = pg_run(pg, SQL_target_named, 0, NULL, &r);
+	for (int row = 0; e == ERR_OK && row < PQntuples(r); row++) {
+		struct target *t = target_at(p, r, row);
+		t->named = touch_at(r, row);
+		t->named.source = keep(p, t->named.source);
+		t->wish.named = &t->named;
+	}
+	PQclear(r);
+	return e;
+}
+
+/* See order_note: the clicks of target number @t that come before @last. */
+static enum err offer_more(struct paths *p, struct pg *pg, struct path_builder *b, uint32_t t,
+			   struct touch last)
+{
+	char longest[NUMBER_MAX], number[NUMBER_MAX], id[UUID_TEXT_LEN + 1], at[NUMBER_MAX];
+	const char *const params[] = {longest, PAGE_TEXT, number, id, at};
+	int rows = PAGE;
+	snprintf(longest, sizeof(longest), "%" PRId64, p->rules.longest_ms);
+	snprintf(number, sizeof(number), "%" PRIu32, t);
+	while (rows == PAGE) {
+		PGresult *r;
+		uuid_format(&last.click_id, id);
+		snprintf(at, sizeof(at), "%" PRId64, last.time_ms);
+		const enum err e = pg_run(pg, SQL_target_more_touches, 5, params, &r);
+		if (e != ERR_OK)
+			return e;
+		rows = PQntuples(r);
+		for (int row = 0; row < rows; row++) {
+			last = touch_at(r, row);
+			path_offer(b, &last);
+		}
+		PQclear(r);
+	}
+	return ERR_OK;
+}
+
+/* Build the path of a target from the rows of the answer that are its, from *@row on. */
+static enum err build(struct paths *p, struct pg *pg, uint32_t i, const PGresult *r, int *row)
+{
+	struct path_builder b;
+	struct target *t = &p->targets[i];
+	struct touch touch = {0};
+	int rows = 0;
+	enum err e = ERR_OK;
+	path_begin(&b, &t->wish, &p->rules, &p->arena);
+	for (; *row < PQntuples(r) && target_at(p, r, *row) == t; (*row)++, rows++) {
+		touch = touch_at(r, *row);
+		path_offer(&b, &touch);
+	}
+	if (rows == PAGE)
+		e = offer_more(p, pg, &b, i + 1, touch);
+	path_end(&b, &t->now);
+	return e;
+}
+
+static enum err build_all(struct paths *p, struct pg *pg)
+{
+	char longest[NUMBER_MAX];
+	const char *const params[] = {longest, PAGE_TEXT};
+	int row = 0;
+	PGresult *r;
+	snprintf(longest, sizeof(longest), "%" PRId64, p->rules.longest_ms);
+	enum err e = pg_run(pg, SQL_target_touches, 2, params, &r);
+	for (uint32_t i = 0; e == ERR_OK && i < p->n; i++)
+		e = build(p, pg, i, r, &row);
+	PQclear(r);
+	return e;
+}
+
+/* Is the last click that is stored beside the path the one that the path credits? */
+static bool is_last_click(const struct path *p, const PGresult *r, int row)
+{
+	if (p->last < 0 || PQgetisnull(r, row, PATH_LAST_ID) || PQgetisnull(r, row, PATH_LAST_TIME))
+		return p->last < 0 && PQgetisnull(r, row, PATH_LAST_ID);
+	const struct uuid id = uuid_at(r, row, PATH_LAST_ID);
+	const struct touch *last = &p->touches[p->last];
+	return uuid_is_equal(&id, &last->click_id) &&
+	       pg_int(r, row, PATH_LAST_TIME) == last->time_ms;
+}
+
+/* The stored path of a target from the rows that are its, from *@row on. */
+static void read_path(struct paths *p, const PGresult *r, int *row)
+{
+	struct target *t = target_at(p, r, *row);
+	const int first = *row;
+	int end = first;
+	while (end < PQntuples(r) && target_at(p, r, end) == t)
+		end++;
+	struct path *path = &t->old;
+	path->n = PQgetisnull(r, first, CLICK_ID) ? 0 : (uint32_t)(end - first);
+	path->extras = (uint32_t)pg_int(r, *row, PATH_EXTRAS);
+	path->beyond = (uint32_t)pg_int(r, *row, PATH_BEYOND);
+	path->touches = arena_alloc(&p->arena, (path->n + 1) * sizeof(*path->touches));
+	path->credits = arena_alloc(&p->arena, MODELS * (path->n + 1) * sizeof(*path->credits));
+	for (uint32_t i = 0; i < path->n; i++, (*row)++) {
+		path->touches[i] = touch_at(r, *row);
+		path->touches[i].source = keep(p, path->touches[i].source);
+		for (int m = 0; m < MODELS; m++)
+			path->credits[(uint32_t)m * path->n + i] =
+				(int32_t)pg_int(r, *row, PATH_CREDITS + m);
+		if (path->credits[MODEL_LAST_CLICK * path->n + i] > 0)
+			path->last = (int32_t)i;
+	}
+	*row = end;
+	t->is_torn = !is_last_click(path, r, first);
+}
+
+static enum err read_paths(struct paths *p, struct pg *pg)
+{
+	bool any = false;
+	PGresult *r;
+	for (uint32_t i = 0; i < p->n; i++) {
+		p->targets[i].old.last = -1;
+		any = any || !p->targets[i].is_new;
+	}
+	if (!any)
+		return ERR_OK;
+	const enum err e = pg_run(pg, SQL_target_paths, 0, NULL, &r);
+	for (int row = 0; e == ERR_OK && row < PQntuples(r);)
+		read_path(p, r, &row);
+	PQclear(r);
+	return e;
+}
+
+enum err paths_make(struct paths *p, struct pg *pg)
+{
+	if (p->n == 0)
+		return ERR_OK;
+	enum err e = read_named(p, pg);
+	if (e == ERR_OK)
+		e = build_all(p, pg);
+	if (e == ERR_OK)
+		e = read_paths(p, pg);
+	for (uint32_t i = 0; e == ERR_OK && i < p->n; i++) {
+		struct target *t = &p->targets[i];
+		t->is_passed = !t->is_new && !t->is_torn && path_is_equal(&t->old, &t->now);
+	}
+	return e;
+}
+
+/* --- storing --- */
+
+static void copy_touches(struct buf *rows, const struct path *p)
+{
+	size_t begin = copy_array(rows, PG_OID_UUID, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_bytes(rows, &p->touches[i].click_id, sizeof(struct uuid));
+	copy_array_end(rows, begin);
+	begin = copy_array(rows, PG_OID_TIMESTAMPTZ, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_time(rows, p->touches[i].time_ms);
+	copy_array_end(rows, begin);
+	begin = copy_array(rows, PG_OID_UUID, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_bytes(rows, &p->touches[i].campaign_id, sizeof(struct uuid));
+	copy_array_end(rows, begin);
+	begin = copy_array(rows, PG_OID_TEXT, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_bytes(rows, p->touches[i].source.data, p->touches[i].source.len);
+	copy_array_end(rows, begin);
+}
+
+static void copy_path(struct buf *rows, uint32_t t, const struct path *p)
+{
+	copy_row(rows, 10);
+	copy_int4(rows, (int32_t)t);
+	if (p->last >= 0) {
+		copy_bytes(rows, &p->touches[p->last].click_id, sizeof(struct uuid));
+		copy_time(rows, p->touches[p->last].time_ms);
+	} else {
+		copy_null(rows);
+		copy_null(rows);
+	}
+	copy_int4(rows, (int32_t)p->extras);
+	copy_int4(rows, (int32_t)p->beyond);
+	copy_touches(rows, p);
+	const size_t begin = copy_array(rows, PG_OID_INT4, MODELS * p->n);
+	for (uint32_t i = 0; i < MODELS * p->n; i++)
+		copy_int4(rows, p->credits[i]);
+	copy_array_end(rows, begin);
+}
+
+/* New conversions that another shard has stored meanwhile are passed. */
+static void pass_others(struct paths *p, const PGresult *r)
+{
+	for (uint32_t i = 0; i < p->n; i++) {
+		struct target *t = &p->targets[i];
+		bool stored = !t->is_new;
+		for (int row = 0; !stored && row < PQntuples(r); row++) {
+			const struct uuid id = uuid_at(r, row, 0);
+			stored = pg_int(r, row, 1) == t->wish.time_ms &&
+				 uuid_is_equal(&id, &t->conversion_id);
+		}
+		t->is_passed = t->is_passed || !stored;
+	}
+}
+
+static enum err store_new(struct paths *p, struct pg *pg, const char *shard, uint32_t wanted,
+			  uint32_t *stored)
+{
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_store_conversions, 1, &shard, &r);
+	if (e != ERR_OK)
+		return e;
+	*stored = (uint32_t)PQntuples(r);
+	if (*stored < wanted)
+		pass_others(p, r);
+	PQclear(r);
+	return ERR_OK;
+}
+
+enum err paths_copy(const struct paths *p, struct pg *pg, uint32_t *new, uint32_t *changed)
+{
+	struct buf rows = BUF_INIT;
+	*new = *changed = 0;
+	for (uint32_t i = 0; i < p->n; i++) {
+		const struct target *t = &p->targets[i];
+		if (t->is_passed)
+			continue;
+		copy_path(&rows, i + 1, &t->now);
+		*new += t->is_new;
+		*changed += !t->is_new;
+	}
+	const enum err e = rows.len > 0 ? pg_copy_in(pg, SQL_copy_paths, &rows) : ERR_OK;
+	buf_release(&rows);
+	return e;
+}
+
+enum err paths_store(struct paths *p, struct pg *pg, const char *shard, uint32_t *stored,
+		     uint32_t *changed)
+{
+	uint32_t new;
+	enum err e = paths_copy(p, pg, &new, changed);
+	*stored = 0;
+	if (e == ERR_OK && new > 0)
+		e = store_new(p, pg, shard, new, stored);
+	if (e == ERR_OK && *changed > 0)
+		e = pg_run(pg, SQL_change_paths, 0, NULL, NULL);
+	return e;
+}
+
+/* --- booking --- */
+
+static void copy_cell(struct buf *rows, const struct cell *c)
+{
+	const char *model = model_word(c->model);
+	copy_row(rows, 10);
+	copy_bytes(rows, &c->campaign_id, sizeof(c->campaign_id));
+	copy_bytes(rows, c->source.data, c->source.len);
+	copy_bytes(rows, c->type.data, c->type.len);
+	copy_bytes(rows, model, strlen(model));
+	copy_time(rows, c->bucket_ms);
+	copy_int8(rows, 0);
+	copy_int8(rows, c->credit);
+	copy_numeric(rows, c->value_minor);
+	copy_int8(rows, c->unattributed);
+	copy_numeric(rows, c->unattributed_value_minor);
+}
+
+enum err paths_book(struct paths *p, struct pg *pg, bool *booked)
+{
+	struct buf rows = BUF_INIT;
+	const struct cell *cell;
+	uint32_t at = 0;
+	for (uint32_t i = 0; i < p->n; i++) {
+		const struct target *t = &p->targets[i];
+		if (t->is_passed)
+			continue;
+		cells_book(&p->cells, &t->wish, &t->now, t->value_minor, 1);
+		if (!t->is_new)
+			cells_book(&p->cells, &t->wish, &t->old, t->value_minor, -1);
+	}
+	while ((cell = cells_next(&p->cells, &at)) != NULL)
+		copy_cell(&rows, cell);
+	*booked = rows.len > 0;
+	const enum err e = *booked ? pg_copy_in(pg, SQL_copy_deltas, &rows) : ERR_OK;
+	buf_release(&rows);
+	return e;
+}
+
+void paths_release(struct paths *p)
+{
+	rules_release(&p->rules);
+	arena_release(&p->arena);
+	cells_release(&p->cells);
+	free(p->targets);
+	*p = (struct paths){0};
+}

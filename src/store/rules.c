@@ -1,0 +1,89 @@
+/*
+ * From rows to rules.
+ *
+ * Runs on the writers, and on main in the tools.
+ */
+#include "store/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/statement.h"
+
+/* The columns of rules.sql. */
+enum { KIND, CAMPAIGN, TYPE, FROM, LENGTH, FIRST, LAST, PATH_MAX, NARROWED, DIRECT };
+
+static struct text text_at(const PGresult *r, int row, int col)
+{
+	return (struct text){PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col)};
+}
+
+static int64_t int_or(const PGresult *r, int row, int col, int64_t otherwise)
+{
+	return PQgetisnull(r, row, col) ? otherwise : pg_int(r, row, col);
+}
+
+static void add_window(struct rules *rules, const PGresult *r, int row)
+{
+	struct window_rule w = {
+		.type = text_at(r, row, TYPE),
+		.from_ms = int_or(r, row, FROM, RULES_BEGINNING),
+		.lookback_ms = int_or(r, row, LENGTH, -1),
+	};
+	ASSERT(uuid_parse(PQgetvalue(r, row, CAMPAIGN), UUID_TEXT_LEN, &w.campaign_id));
+	rules_add_window(rules, &w);
+}
+
+/* The models of one date stand in a row for each direct source; answers the row behind them. */
+static int add_models(struct rules *rules, const PGresult *r, int row)
+{
+	struct model_rules m = {
+		.from_ms = int_or(r, row, FROM, RULES_BEGINNING),
+		.half_life_ms = pg_int(r, row, LENGTH),
+		.first_ppm = (int32_t)pg_int(r, row, FIRST),
+		.last_ppm = (int32_t)pg_int(r, row, LAST),
+		.path_max = (uint32_t)pg_int(r, row, PATH_MAX),
+		.is_narrowed = *PQgetvalue(r, row, NARROWED) == 't',
+		.direct = xcalloc((size_t)PQntuples(r), sizeof(*m.direct)),
+	};
+	for (; row < PQntuples(r) && int_or(r, row, FROM, RULES_BEGINNING) == m.from_ms; row++) {
+		if (!PQgetisnull(r, row, DIRECT))
+			m.direct[m.n_direct++] = text_at(r, row, DIRECT);
+	}
+	rules_add_models(rules, &m);
+	free(m.direct);
+	return row;
+}
+
+static enum err read_rules(struct pg *pg, struct rules *rules)
+{
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_rules, 0, NULL, &r);
+	if (e != ERR_OK)
+		return e;
+	rules_release(rules);
+	for (int row = 0; row < PQntuples(r);) {
+		if (pg_int(r, row, KIND) == 0)
+			add_window(rules, r, row++);
+		else
+			row = add_models(rules, r, row);
+	}
+	PQclear(r);
+	rules_sort(rules);
+	return ERR_OK;
+}
+
+enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision)
+{
+	PGresult *r;
+	enum err e = pg_run(pg, SQL_attribution_revision, 0, NULL, &r);
+	if (e != ERR_OK)
+		return e;
+	const int64_t now = pg_int(r, 0, 0);
+	PQclear(r);
+	if (now == *revision)
+		return ERR_OK;
+	e = read_rules(pg, rules);
+	*revision = e == ERR_OK ? now : 0;
+	return e;
+}
