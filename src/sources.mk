@@ -15,13 +15,17 @@ SOURCES := \
 	domain/bisect.c \
 	domain/decode.c \
 	domain/event.c \
+	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
+	domain/period.c \
+	domain/report.c \
 	domain/totals.c \
 	net/admin.c \
 	net/bulk.c \
 	net/elements.c \
 	net/framing.c \
+	net/gather.c \
 	net/gunzip.c \
 	net/ingest.c \
 	net/journal.c \
@@ -33,6 +37,7 @@ SOURCES := \
 	net/routes.c \
 	net/server.c \
 	net/statistics.c \
+	net/table.c \
 	net/wish.c \
 	net/worker.c \
 	store/campaigns.c \
@@ -57,12 +62,14 @@ SOURCES := \
 	store/recount.c \
 	store/redis.c \
 	store/repair.c \
+	store/reports.c \
 	store/shadow.c \
 	store/shadow_letters.c \
 	store/spool.c \
 	store/spool_record.c \
 	store/spool_segment.c \
 	store/staging.c \
+	store/zones.c \
 	tools/dead_letters.c \
 	tools/dead_letters_args.c \
 	tools/dead_letters_print.c \
@@ -85,6 +92,7 @@ SOURCES := \
 	util/crc32c.c \
 	util/datetime.c \
 	util/event_count.c \
+	util/hash.c \
 	util/json.c \
 	util/log.c \
 	util/mailbox.c \

@@ -10,6 +10,7 @@
 
 #include "actors/actor.h"
 #include "store/days.h"
+#include "store/reports.h"
 #include "util/clock.h"
 
 #define IDLE_NS NS_PER_S
@@ -22,30 +23,45 @@ struct query {
 
 	/* owned by the query thread */
 	struct pg *pg;
+	struct zones zones;
 };
 
+/* Ask once. What is left of an earlier try in @m is replaced. */
 static enum err ask(struct query *q, struct msg *m)
+{
+	if (m->kind == MSG_REPORT) {
+		periods_release(&m->report.report->periods);
+		return reports_answer(q->pg, &q->zones, m->report.report);
+	}
+	return days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
+				&m->query.days, &m->query.n, &m->query.closed_through);
+}
+
+static enum err answer(struct query *q, struct msg *m)
 {
 	if (clock_mono_ns() - m->created_ns > (uint64_t)q->cfg->query_timeout_ms * NS_PER_MS)
 		return ERR_TIMEOUT;
 	enum err e = pg_ready(q->pg);
 	if (e == ERR_OK)
-		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
-				     &m->query.days, &m->query.n);
+		e = ask(q, m);
 	if (e == ERR_DOWN && pg_ready(q->pg) == ERR_OK) /* a connection that died while idle */
-		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
-				     &m->query.days, &m->query.n);
+		e = ask(q, m);
 	return e;
 }
 
 static void on_msg(void *self, struct msg *m)
 {
 	struct query *q = self;
-	ASSERT(m->kind == MSG_QUERY);
-	const enum err e = ask(q, m);
-	m->query.status = e == ERR_OK	       ? QUERY_OK
-			  : e == ERR_NOT_FOUND ? QUERY_NO_CAMPAIGN
-					       : QUERY_FAILED;
+	const enum err e = answer(q, m);
+	if (m->kind == MSG_REPORT) {
+		if (e != ERR_OK)
+			m->report.report->status = REPORT_FAILED;
+	} else {
+		ASSERT(m->kind == MSG_QUERY);
+		m->query.status = e == ERR_OK	       ? QUERY_OK
+				  : e == ERR_NOT_FOUND ? QUERY_NO_CAMPAIGN
+						       : QUERY_FAILED;
+	}
 	msg_answer(m);
 }
 
@@ -65,6 +81,7 @@ static void fini(void *self)
 {
 	struct query *q = self;
 	pg_free(q->pg);
+	zones_release(&q->zones);
 }
 
 static const struct actor_ops ops = {
@@ -75,7 +92,7 @@ struct query *query_start(const struct config *cfg, unsigned index, struct mailb
 {
 	const struct pg_options options = {
 		.role = "query",
-		.session = SQL_NONE,
+		.session = SQL_query_session,
 		.timeout_ms = (uint64_t)cfg->query_timeout_ms + 500,
 		.statement_timeout_ms = cfg->query_timeout_ms,
 	};

@@ -34,6 +34,8 @@ void msg_free(struct msg *m)
 		return;
 	if (m->kind == MSG_QUERY)
 		free(m->query.days);
+	if (m->kind == MSG_REPORT)
+		report_free(m->report.report);
 	free(m);
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
 }

@@ -408,7 +408,8 @@ def test_rebuilt_tables_are_equal(world):
     db = world.db()
     db.execute("SET search_path = again")
     model.assert_same_dumps(live, model.dump(db), "rebuilt")
-    statistics = [server.statistics(log.workload.campaigns[0], group_by=g) for g in ("daily", "weekly", "monthly")]
+    statistics = [server.statistics(log.workload.campaigns[0], group_by=g)["data"]
+                  for g in ("daily", "weekly", "monthly")]
     assert server.stop() == 0
     # The names changed, the rebuilt tables are the live ones.
     world.sql("ALTER SCHEMA public RENAME TO former")
@@ -418,7 +419,7 @@ def test_rebuilt_tables_are_equal(world):
     world.flush()
     server = world.serve()
     world.wait_processed(60)
-    assert statistics == [server.statistics(log.workload.campaigns[0], group_by=g)
+    assert statistics == [server.statistics(log.workload.campaigns[0], group_by=g)["data"]
                           for g in ("daily", "weekly", "monthly")]
     check_world(world)
 
