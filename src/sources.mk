@@ -40,6 +40,7 @@ SOURCES := \
 	net/table.c \
 	net/wish.c \
 	net/worker.c \
+	store/buckets.c \
 	store/campaigns.c \
 	store/copy_rows.c \
 	store/days.c \
@@ -59,6 +60,7 @@ SOURCES := \
 	store/migrate.c \
 	store/months.c \
 	store/pg.c \
+	store/quarters.c \
 	store/recount.c \
 	store/redis.c \
 	store/repair.c \

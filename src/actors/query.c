@@ -30,7 +30,7 @@ struct query {
 static enum err ask(struct query *q, struct msg *m)
 {
 	if (m->kind == MSG_REPORT) {
-		periods_release(&m->report.report->periods);
+		report_restart(m->report.report);
 		return reports_answer(q->pg, &q->zones, m->report.report);
 	}
 	return days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,

@@ -51,6 +51,7 @@ void report_free(struct report *rep)
 		return;
 	periods_release(&rep->periods);
 	free(rep->rows);
+	free(rep->keys);
 	arena_release(&rep->arena);
 	free(rep);
 }
@@ -60,6 +61,31 @@ void report_refuse(struct report *rep, const char *field, const char *problem)
 	rep->status = REPORT_REFUSED;
 	rep->field = field;
 	rep->problem = problem;
+}
+
+void report_refuse_size(struct report *rep)
+{
+	report_refuse(rep, "limit", "the answer has more than 50000 rows; expected fewer periods");
+}
+
+void report_restart(struct report *rep)
+{
+	periods_release(&rep->periods);
+	free(rep->rows);
+	free(rep->keys);
+	rep->rows = NULL;
+	rep->keys = NULL;
+	rep->n = rep->capacity = rep->n_keys = 0;
+	rep->status = REPORT_FAILED;
+}
+
+uint32_t report_model(const struct report_question *q, const char *word)
+{
+	uint32_t i = 0;
+	while (i < q->n_models && strcmp(model_word(q->models[i]), word) != 0)
+		i++;
+	ASSERT(i < q->n_models);
+	return i;
 }
 
 bool report_resolve(struct report *rep, int32_t today)
@@ -166,6 +192,32 @@ static void fill(struct report *rep, const char *const *keys, uint32_t n_keys)
 	free(rep->rows);
 	rep->rows = rows;
 	rep->n = rep->capacity = (uint32_t)all;
+}
+
+bool report_grid(struct report *rep, const char **keys, uint32_t n_keys)
+{
+	ASSERT(rep->n == 0 && n_keys > 0);
+	if ((uint64_t)n_keys * rep->periods.n > REPORT_ROWS_MAX)
+		return false;
+	rep->keys = xcalloc(n_keys, sizeof(*rep->keys));
+	memcpy(rep->keys, keys, n_keys * sizeof(*keys));
+	rep->n_keys = n_keys;
+	qsort(rep->keys, n_keys, sizeof(*rep->keys), compare_keys);
+	fill(rep, rep->keys, n_keys);
+	return true;
+}
+
+struct report_row *report_cell(struct report *rep, uint32_t period, const char *key)
+{
+	uint32_t i = 0;
+	if (rep->keys[0] != NULL) {
+		const char **found =
+			bsearch(&key, rep->keys, rep->n_keys, sizeof(key), compare_keys);
+		ASSERT(found != NULL);
+		i = (uint32_t)(found - rep->keys);
+	}
+	ASSERT(period < rep->periods.n);
+	return &rep->rows[(size_t)period * rep->n_keys + i];
 }
 
 bool report_finish(struct report *rep)

@@ -88,6 +88,8 @@ struct report {
 	struct periods periods;
 	struct report_row *rows;
 	uint32_t n, capacity;
+	const char **keys; /* of a grid: the rows are all of these in every period */
+	uint32_t n_keys;
 	uint64_t as_of_ns; /* monotonic: the answer has everything that was committed by then */
 	int32_t closed_through; /* the last UTC day known to be closed; INT32_MIN: not known */
 	struct arena arena;
@@ -105,11 +107,31 @@ bool report_resolve(struct report *rep, int32_t today) MUST_CHECK;
 /** REPORT_REFUSED with a field and a sentence part, both static. */
 void report_refuse(struct report *rep, const char *field, const char *problem);
 
+/** The same for an answer with more than REPORT_ROWS_MAX rows. */
+void report_refuse_size(struct report *rep);
+
+/** Where the model of this name, which is among those asked for, stands in the sums. */
+uint32_t report_model(const struct report_question *q, const char *word);
+
+/** Forget what an attempt to answer has left, but not the question. */
+void report_restart(struct report *rep);
+
 /**
  * The row of @period and @key (NULL: without), to be added to. It is the last one, or a new one
  * behind it. NULL: there are too many. Valid until the next call.
  */
 struct report_row *report_add(struct report *rep, uint32_t period, const char *key) MUST_CHECK;
+
+/**
+ * Make an empty row for each of @keys (in the report's arena, none twice; or one NULL) in every
+ * period, to be filled in any order with report_cell. False: there are too many, and nothing was
+ * made.
+ */
+bool report_grid(struct report *rep, const char **keys, uint32_t n_keys) MUST_CHECK;
+
+/** The row of a grid. @key must be one of its keys. Rows stay where they are until
+ * report_finish. */
+struct report_row *report_cell(struct report *rep, uint32_t period, const char *key) MUST_CHECK;
 
 /** Take empty rows out, or with zero_fill put in every key in every period. False: too many. */
 bool report_finish(struct report *rep) MUST_CHECK;

@@ -1,7 +1,11 @@
 /*
- * Reports from the buckets.
+ * Reports from PostgreSQL.
  *
  * Runs on the query actors.
+ *
+ * one_note: which days are closed and clean, their packed quarters, and the buckets of the others
+ * are read in one snapshot, so that the answer is what one commit left. Where a day of one campaign
+ * is not clean, that day is summed from the buckets for all of them.
  */
 #include "store/reports.h"
 
@@ -10,71 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/buckets.h"
+#include "store/quarters.h"
 #include "store/statement.h"
 #include "util/clock.h"
-#include "util/money.h"
 
 #define DAY_S 86400
 #define HOUR_S 3600
-#define ROWS_PER_KEY (2 * (1 + MODELS)) /* rows of the statement that make one of the report */
-#define NUMBER_MAX 24
-
-/* The columns of report_rows.sql. */
-enum {
-	COL_PERIOD,
-	COL_BEFORE,
-	COL_KEY,
-	COL_MODEL,
-	COL_CLICKS,
-	COL_CREDIT,
-	COL_UNATTRIBUTED,
-	COL_VALUE,
-	COL_UNATTRIBUTED_VALUE
-};
-
-static void add_uuids(struct buf *out, const struct report_question *q)
-{
-	char id[UUID_TEXT_LEN + 1];
-	for (uint32_t i = 0; i < q->n_campaigns; i++) {
-		uuid_format(&q->campaigns[i], id);
-		buf_addf(out, "%c%s", i == 0 ? '{' : ',', id);
-	}
-	buf_addc(out, '}');
-}
-
-/* An array of texts; quotes and backslashes escaped. */
-static void add_texts(struct buf *out, const char *const *texts, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		buf_adds(out, i == 0 ? "{\"" : ",\"");
-		for (const char *c = texts[i]; *c != '\0'; c++) {
-			if (*c == '"' || *c == '\\')
-				buf_addc(out, '\\');
-			buf_addc(out, *c);
-		}
-		buf_addc(out, '"');
-	}
-	buf_adds(out, n == 0 ? "{}" : "}");
-}
-
-/* How far days are closed, and whether the campaigns are known. */
-static enum err read_head(struct pg *pg, struct report *rep)
-{
-	struct buf campaigns = BUF_INIT;
-	add_uuids(&campaigns, &rep->question);
-	const char *const params[] = {campaigns.data};
-	PGresult *r;
-	const enum err e = pg_run(pg, SQL_report_head, 1, params, &r);
-	if (e == ERR_OK) {
-		rep->closed_through = (int32_t)pg_int(r, 0, 0);
-		if (pg_int(r, 0, 1) > 0)
-			rep->status = REPORT_NO_CAMPAIGN;
-	}
-	PQclear(r);
-	buf_release(&campaigns);
-	return e;
-}
-
 /* Give the spans of @p the instants that their days begin at in the zone. */
 static enum err place_days(struct pg *pg, const char *zone, struct periods *p, bool previous)
 {
@@ -165,103 +111,111 @@ static enum err settle(struct pg *pg, struct zones *zones, struct report *rep)
 	return e;
 }
 
-static void add_spans(const struct report *rep, bool ends, struct buf *out)
+/* How far days are closed, which of them are not clean, and whether the campaigns are known. */
+static enum err read_head(struct pg *pg, struct report *rep, struct dirty_days *dirty)
 {
-	const struct periods *p = &rep->periods;
-	const uint32_t n = rep->question.previous ? 2 * p->n : p->n;
-	for (uint32_t i = 0; i < n; i++) {
-		const struct period *period = &p->items[i % p->n];
-		const struct span *s = i < p->n ? &period->now : &period->before;
-		buf_addf(out, "%c%" PRId64, i == 0 ? '{' : ',', ends ? s->high_s : s->low_s);
-	}
-	buf_adds(out, n == 0 ? "{}" : "}");
-}
-
-static uint32_t model_index(const struct report_question *q, const char *word)
-{
-	uint32_t i = 0;
-	while (i < q->n_models && strcmp(model_word(q->models[i]), word) != 0)
-		i++;
-	ASSERT(i < q->n_models);
-	return i;
-}
-
-/* Add one row of the statement; false: there are too many. */
-static bool take_row(struct report *rep, const PGresult *r, int i)
-{
-	const bool keyed = !PQgetisnull(r, i, COL_KEY);
-	struct report_row *row = report_add(rep, (uint32_t)pg_int(r, i, COL_PERIOD),
-					    keyed ? PQgetvalue(r, i, COL_KEY) : NULL);
-	if (row == NULL)
-		return false;
-	struct report_sums *sums = *PQgetvalue(r, i, COL_BEFORE) == 't' ? &row->before : &row->now;
-	if (PQgetisnull(r, i, COL_MODEL)) {
-		sums->clicks += pg_int(r, i, COL_CLICKS);
-		return true;
-	}
-	struct model_sums *m =
-		&sums->models[model_index(&rep->question, PQgetvalue(r, i, COL_MODEL))];
-	__int128 value, unattributed;
-	ASSERT(minor_parse(PQgetvalue(r, i, COL_VALUE), &value));
-	ASSERT(minor_parse(PQgetvalue(r, i, COL_UNATTRIBUTED_VALUE), &unattributed));
-	m->credit += pg_int(r, i, COL_CREDIT);
-	m->unattributed += pg_int(r, i, COL_UNATTRIBUTED);
-	m->value_minor += value;
-	m->unattributed_value_minor += unattributed;
-	return true;
-}
-
-static void take_rows(struct report *rep, const PGresult *r)
-{
-	const int n = PQntuples(r);
-	bool fits = n < REPORT_ROWS_MAX * ROWS_PER_KEY;
-	for (int i = 0; fits && i < n; i++)
-		fits = take_row(rep, r, i);
-	if (fits && report_finish(rep))
-		rep->status = REPORT_OK;
-	else
-		report_refuse(rep, "limit",
-			      "the answer has more than 50000 rows; expected fewer periods");
-}
-
-static enum err read_rows(struct pg *pg, struct report *rep)
-{
-	const struct report_question *q = &rep->question;
-	enum { CAMPAIGNS, LOWS, HIGHS, SOURCES, TYPES, MODEL_NAMES, TEXTS };
-	struct buf texts[TEXTS] = {BUF_INIT};
-	const char *models[MODELS];
-	char count[NUMBER_MAX], most[NUMBER_MAX];
-	for (uint32_t i = 0; i < q->n_models; i++)
-		models[i] = model_word(q->models[i]);
-	add_uuids(&texts[CAMPAIGNS], q);
-	add_spans(rep, false, &texts[LOWS]);
-	add_spans(rep, true, &texts[HIGHS]);
-	add_texts(&texts[SOURCES], q->sources.names, q->sources.n);
-	add_texts(&texts[TYPES], q->types.names, q->types.n);
-	add_texts(&texts[MODEL_NAMES], models, q->n_models);
-	snprintf(count, sizeof(count), "%" PRIu32, rep->periods.n > 0 ? rep->periods.n : 1);
-	snprintf(most, sizeof(most), "%d", REPORT_ROWS_MAX * ROWS_PER_KEY);
-	const char *const params[] = {
-		texts[CAMPAIGNS].data,
-		texts[LOWS].data,
-		texts[HIGHS].data,
-		count,
-		breakdown_word(q->breakdown),
-		q->sources.n > 0 ? texts[SOURCES].data : NULL,
-		q->sources.negated ? "t" : "f",
-		q->types.n > 0 ? texts[TYPES].data : NULL,
-		q->types.negated ? "t" : "f",
-		texts[MODEL_NAMES].data,
-		most,
-	};
+	struct buf campaigns = BUF_INIT;
+	buckets_write_campaigns(&rep->question, &campaigns);
+	const char *const params[] = {campaigns.data};
 	PGresult *r;
 	rep->as_of_ns = clock_mono_ns();
-	const enum err e = pg_run(pg, SQL_report_rows, (int)ARRAY_LEN(params), params, &r);
-	if (e == ERR_OK)
-		take_rows(rep, r);
+	const enum err e = pg_run(pg, SQL_report_head, 1, params, &r);
+	if (e == ERR_OK) {
+		const int n = PQntuples(r);
+		rep->closed_through = (int32_t)pg_int(r, 0, 0);
+		if (pg_int(r, 0, 1) > 0)
+			rep->status = REPORT_NO_CAMPAIGN;
+		dirty->days = xcalloc((size_t)n, sizeof(*dirty->days));
+		for (int i = 0; i < n && !PQgetisnull(r, i, 2); i++)
+			dirty->days[dirty->n++] = (int32_t)pg_int(r, i, 2);
+	}
 	PQclear(r);
-	for (int i = 0; i < TEXTS; i++)
-		buf_release(&texts[i]);
+	buf_release(&campaigns);
+	return e;
+}
+
+/* Add what of @s is not in the packed quarters of clean days up to @through. */
+static void add_unpacked(struct pieces *pieces, uint32_t period, bool before, const struct span *s,
+			 int32_t through, const struct dirty_days *dirty)
+{
+	const int64_t open_s = ((int64_t)through + 1) * DAY_S;
+	for (uint32_t i = 0; i < dirty->n && dirty->days[i] <= through; i++) {
+		const int64_t low_s = (int64_t)dirty->days[i] * DAY_S;
+		pieces_add(pieces, period, before, s->low_s > low_s ? s->low_s : low_s,
+			   s->high_s < low_s + DAY_S ? s->high_s : low_s + DAY_S);
+	}
+	pieces_add(pieces, period, before, s->low_s > open_s ? s->low_s : open_s, s->high_s);
+}
+
+static void cut_pieces(const struct report *rep, int32_t through, const struct dirty_days *dirty,
+		       struct pieces *pieces)
+{
+	const struct periods *p = &rep->periods;
+	for (uint32_t i = 0; i < p->n; i++) {
+		add_unpacked(pieces, i, false, &p->items[i].now, through, dirty);
+		if (rep->question.previous)
+			add_unpacked(pieces, i, true, &p->items[i].before, through, dirty);
+	}
+}
+
+/* The keys of a grid: campaigns as texts in their order, or none. False: too many rows. */
+static bool make_grid(struct report *rep)
+{
+	const struct report_question *q = &rep->question;
+	const char *keys[REPORT_CAMPAIGNS_MAX] = {NULL};
+	if (q->breakdown != BREAKDOWN_CAMPAIGN)
+		return report_grid(rep, keys, 1);
+	for (uint32_t i = 0; i < q->n_campaigns; i++) {
+		char *text = arena_alloc(&rep->arena, UUID_TEXT_LEN + 1);
+		uuid_format(&q->campaigns[i], text);
+		keys[i] = text;
+	}
+	return report_grid(rep, keys, q->n_campaigns);
+}
+
+/* The UTC days that the periods lie in. */
+static void range_of(const struct report *rep, int32_t *first, int32_t *last)
+{
+	const struct periods *p = &rep->periods;
+	const struct period *oldest = &p->items[p->n - 1];
+	const int64_t low_s = rep->question.previous ? oldest->before.low_s : oldest->now.low_s;
+	*first = day_of_ms(low_s * 1000);
+	*last = day_of_ms(p->items[0].now.high_s * 1000 - 1);
+}
+
+static enum err read_rows(struct pg *pg, struct report *rep, const struct dirty_days *dirty)
+{
+	struct pieces pieces = {0};
+	int32_t first, last, through = INT32_MIN;
+	enum err e = ERR_OK;
+	if (rep->periods.n == 0)
+		return ERR_OK;
+	range_of(rep, &first, &last);
+	if (first <= rep->closed_through && quarters_fit(&rep->question) && make_grid(rep)) {
+		through = rep->closed_through;
+		e = quarters_sum(pg, rep, first, last < through ? last : through, dirty);
+	}
+	cut_pieces(rep, through, dirty, &pieces);
+	if (e == ERR_OK)
+		e = buckets_sum(pg, rep, &pieces);
+	pieces_release(&pieces);
+	return e;
+}
+
+/* See one_note. */
+static enum err read_snapshot(struct pg *pg, struct report *rep)
+{
+	struct dirty_days dirty = {0};
+	enum err e = pg_exec(pg, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+	if (e == ERR_OK)
+		e = read_head(pg, rep, &dirty);
+	if (e == ERR_OK && rep->status == REPORT_FAILED)
+		e = read_rows(pg, rep, &dirty);
+	free(dirty.days);
+	if (e == ERR_OK)
+		e = pg_exec(pg, "COMMIT");
+	if (e != ERR_OK)
+		pg_rollback(pg);
 	return e;
 }
 
@@ -270,10 +224,14 @@ enum err reports_answer(struct pg *pg, struct zones *zones, struct report *rep)
 	rep->status = REPORT_FAILED;
 	enum err e = settle(pg, zones, rep);
 	if (e == ERR_OK && rep->status == REPORT_FAILED)
-		e = read_head(pg, rep);
-	if (e == ERR_OK && rep->status == REPORT_FAILED)
 		e = cut(pg, rep);
 	if (e == ERR_OK && rep->status == REPORT_FAILED)
-		e = read_rows(pg, rep);
-	return e;
+		e = read_snapshot(pg, rep);
+	if (e != ERR_OK || rep->status != REPORT_FAILED)
+		return e;
+	if (report_finish(rep))
+		rep->status = REPORT_OK;
+	else
+		report_refuse_size(rep);
+	return ERR_OK;
 }

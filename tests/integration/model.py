@@ -24,7 +24,7 @@ WINDOW_MS = 24 * MS_PER_HOUR       # CLICK_EVENT_TIME_WINDOW_HOURS' default
 EPOCH = datetime.date(1970, 1, 1)
 
 COMPARED_TABLES = ("click_events", "conversion_events", "click_buckets", "conversion_buckets", "day_shares",
-                   "campaign_journals", "campaign_statistics")
+                   "campaign_journals", "campaign_statistics", "campaign_quarters")
 
 
 def seeded_random():

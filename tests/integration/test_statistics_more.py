@@ -513,6 +513,51 @@ def test_random_questions_equal_a_recount(loaded):
                 where, **params)
 
 
+# --- packed quarters -----------------------------------------------------------------------------
+
+def test_late_events_show_before_their_journal_is_written(world):
+    """A closed day that changed is read from the buckets until its packed quarters follow; sums beyond 64 bits too."""
+    server = world.serve(JOURNAL_INTERVAL_MS=60000)
+    day = model.ms_of_day(model.today_utc() - datetime.timedelta(days=20))
+    campaigns, db = [new_id(), new_id()], world.db()
+    params = {"tz": "Asia/Kathmandu", "from": str(model.today_utc() - datetime.timedelta(days=40))}
+
+    def send(n, campaign, hours):
+        events = []
+        for i in range(n):
+            click = model.Event("click", new_id(), day + int(hours * 3_600_000) + i, new_id(), campaign, "a")
+            events += [click, click._replace(kind="conversion", id=new_id(), type="t", value_minor=10**15)]
+        assert server.batch([event.element() for event in events])["accepted"] == 2 * n
+        world.wait_processed()
+
+    def equal(packed):
+        for breakdown in (None, "campaign"):
+            answer = compare(server, db, campaigns, "daily", "Asia/Kathmandu", params["from"],
+                             local_today("Asia/Kathmandu"), breakdown)
+        assert db.execute("SELECT count(*) FROM campaign_quarters").fetchone()[0] == packed
+        return answer["data"]
+    send(3, campaigns[0], 18)
+    send(3, campaigns[1], 30)
+    equal(0)
+    journal = {"from": params["from"], "to": str(model.today_utc() - datetime.timedelta(days=1))}
+    assert server.post("/api/campaigns/journal", journal).status_code == 200
+    equal(4)
+    send(1200, campaigns[0], 18.25)
+    send(2, campaigns[1], 18)
+    rows = equal(4)
+    # The journal actor has not followed: what is packed is not read.
+    db.execute("UPDATE campaign_quarters SET quarters = '' WHERE model = ''")
+    assert equal(4) == rows
+    assert server.stop() == 0
+    server = world.serve()
+    eventually(lambda: model.journals_follow(db), 20)
+    eventually(lambda: not db.execute("SELECT 1 FROM journal_changes c LEFT JOIN journal_progress p USING (shard) "
+                                      "WHERE c.version > coalesce(p.version, -1)").fetchall())
+    assert equal(6) == rows
+    db.execute("UPDATE campaign_quarters SET quarters = '' WHERE model = ''")
+    assert {row["total_clicks"] for row in ask(server, campaigns, **params)["data"]} == {0}, "now it is"
+
+
 # --- when stores are away ------------------------------------------------------------------------
 
 def test_without_redis_and_without_postgres(world, services):

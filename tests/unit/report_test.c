@@ -159,6 +159,25 @@ static void too_many_rows_are_refused(void **state)
 	report_free(rep);
 }
 
+static void grids_are_filled_in_any_order(void **state)
+{
+	(void)state;
+	const char *keys[] = {"b", "a"};
+	struct report *rep = report_of(BREAKDOWN_CAMPAIGN, 2);
+	assert_true(report_grid(rep, keys, 2));
+	assert_int_equal(rep->n, 4);
+	report_cell(rep, 1, "b")->now.clicks = 3;
+	report_cell(rep, 0, "b")->now.clicks = 1;
+	report_cell(rep, 1, "b")->now.clicks++;
+	assert_true(report_finish(rep));
+	assert_int_equal(rep->n, 2);
+	assert_true(rep->rows[0].period == 0 && rep->rows[0].now.clicks == 1);
+	assert_true(rep->rows[1].period == 1 && rep->rows[1].now.clicks == 4);
+	report_restart(rep);
+	assert_int_equal(rep->n, 0);
+	report_free(rep);
+}
+
 static void ranges_are_settled(void **state)
 {
 	(void)state;
@@ -266,6 +285,7 @@ int main(void)
 		cmocka_unit_test(hours_keep_their_offset),
 		cmocka_unit_test(rows_merge_and_vanish),
 		cmocka_unit_test(too_many_rows_are_refused),
+		cmocka_unit_test(grids_are_filled_in_any_order),
 		cmocka_unit_test(ranges_are_settled),
 		cmocka_unit_test(rows_as_text),
 		cmocka_unit_test(parts_of_conversions),

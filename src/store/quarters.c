@@ -1,0 +1,159 @@
+/*
+ * Reading packed quarters into a report.
+ *
+ * Runs on the query actors. The form is described in the migration that makes the table. Records
+ * of a day ascend, and so do the days of a campaign: the period that was found last is nearly
+ * always the next one's as well.
+ */
+#include "store/quarters.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/buckets.h"
+#include "store/statement.h"
+
+#define QUARTER_S 900
+#define DAY_S 86400
+#define CLICKS_BYTES 10
+#define CONVERSIONS_BYTES 50
+#define MONEY_HIGH 1000000000000000000ll
+#define NUMBER_MAX 24
+
+/* The columns of report_quarters.sql. */
+enum { COL_CAMPAIGN, COL_DAY, COL_MODEL, COL_QUARTERS };
+
+struct adding {
+	struct report *rep;
+	const char *key;
+	int model;	/* index into the question's; -1: clicks */
+	uint32_t at[2]; /* the period found last, of the asked ones and of the previous ones */
+};
+
+bool dirty_days_have(const struct dirty_days *d, int32_t day)
+{
+	for (uint32_t i = 0; i < d->n; i++) {
+		if (d->days[i] == day)
+			return true;
+	}
+	return false;
+}
+
+bool quarters_fit(const struct report_question *q)
+{
+	return q->sources.n == 0 && q->types.n == 0 &&
+	       (q->breakdown == BREAKDOWN_NONE || q->breakdown == BREAKDOWN_CAMPAIGN);
+}
+
+static int hex_value(char c)
+{
+	return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/* A big-endian integer of @bytes bytes in hexadecimal. */
+static int64_t read_int(const char *hex, int bytes)
+{
+	uint64_t n = 0;
+	for (int i = 0; i < 2 * bytes; i++)
+		n = n << 4 | (uint64_t)hex_value(hex[i]);
+	return (int64_t)n;
+}
+
+static __int128 read_money(const char *hex)
+{
+	return (__int128)read_int(hex, 8) * MONEY_HIGH + read_int(hex + 16, 8);
+}
+
+static const struct span *span_of(const struct periods *p, uint32_t i, bool before)
+{
+	return before ? &p->items[i].before : &p->items[i].now;
+}
+
+/* The period that @t is in; false: in none. Periods descend and are adjacent, or have gaps between
+ * months of different lengths. */
+static bool find_period(const struct periods *p, int64_t t, bool before, uint32_t *at)
+{
+	const struct span *s = span_of(p, *at, before);
+	if (t >= s->low_s && t < s->high_s)
+		return true;
+	uint32_t low = 0, high = p->n;
+	while (low < high) { /* the first that begins at or before t */
+		const uint32_t middle = low + (high - low) / 2;
+		if (span_of(p, middle, before)->low_s > t)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == p->n || t >= span_of(p, low, before)->high_s)
+		return false;
+	*at = low;
+	return true;
+}
+
+static void add_record(const struct adding *a, const char *hex, struct report_sums *sums)
+{
+	if (a->model < 0) {
+		sums->clicks += read_int(hex + 4, 8);
+		return;
+	}
+	struct model_sums *m = &sums->models[a->model];
+	m->credit += read_int(hex + 4, 8);
+	m->unattributed += read_int(hex + 20, 8);
+	m->value_minor += read_money(hex + 36);
+	m->unattributed_value_minor += read_money(hex + 68);
+}
+
+static void add_day(struct adding *a, int32_t day, const char *hex, size_t len)
+{
+	const size_t step = 2 * (size_t)(a->model < 0 ? CLICKS_BYTES : CONVERSIONS_BYTES);
+	const int sides = a->rep->question.previous ? 2 : 1;
+	ASSERT(len % step == 0);
+	for (size_t i = 0; i < len; i += step) {
+		const int64_t t = (int64_t)day * DAY_S + read_int(hex + i, 2) * QUARTER_S;
+		for (int before = 0; before < sides; before++) {
+			if (!find_period(&a->rep->periods, t, before != 0, &a->at[before]))
+				continue;
+			struct report_row *row = report_cell(a->rep, a->at[before], a->key);
+			add_record(a, hex + i, before != 0 ? &row->before : &row->now);
+		}
+	}
+}
+
+static void add_rows(struct report *rep, const PGresult *r, const struct dirty_days *dirty)
+{
+	const bool keyed = rep->question.breakdown == BREAKDOWN_CAMPAIGN;
+	struct adding a = {.rep = rep};
+	for (int i = 0; i < PQntuples(r); i++) {
+		const int32_t day = (int32_t)pg_int(r, i, COL_DAY);
+		const char *model = PQgetvalue(r, i, COL_MODEL);
+		if (dirty_days_have(dirty, day))
+			continue;
+		a.key = keyed ? PQgetvalue(r, i, COL_CAMPAIGN) : NULL;
+		a.model = *model == '\0' ? -1 : (int)report_model(&rep->question, model);
+		/* "\x", then two digits a byte */
+		add_day(&a, day, PQgetvalue(r, i, COL_QUARTERS) + 2,
+			(size_t)PQgetlength(r, i, COL_QUARTERS) - 2);
+	}
+}
+
+enum err quarters_sum(struct pg *pg, struct report *rep, int32_t from, int32_t to,
+		      const struct dirty_days *dirty)
+{
+	struct buf campaigns = BUF_INIT, models = BUF_INIT;
+	char texts[2][NUMBER_MAX];
+	snprintf(texts[0], NUMBER_MAX, "%" PRId32, from);
+	snprintf(texts[1], NUMBER_MAX, "%" PRId32, to);
+	buckets_write_campaigns(&rep->question, &campaigns);
+	buckets_write_models(&rep->question, &models);
+	const char *const params[] = {campaigns.data, texts[0], texts[1], models.data};
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_report_quarters, (int)ARRAY_LEN(params), params, &r);
+	if (e == ERR_OK)
+		add_rows(rep, r, dirty);
+	PQclear(r);
+	buf_release(&campaigns);
+	buf_release(&models);
+	return e;
+}
