@@ -19,11 +19,11 @@ UNION ALL
 SELECT s.campaign_id, s.day, v.model, v.quarters
 FROM staged_days s
 CROSS JOIN LATERAL (
-	SELECT model, string_agg(int2send(quarter::smallint) || int8send(credit) || int8send(unattributed)
-		|| pack_money(value_minor) || pack_money(unattributed_value_minor), '' ORDER BY quarter) AS quarters
+	SELECT model, string_agg(pack_conversions(quarter, credit, unattributed, value_minor, unattributed_value_minor), ''
+		ORDER BY quarter) AS quarters
 	FROM (
 		SELECT b.model, extract(epoch FROM b.bucket - s.day::timestamp AT TIME ZONE 'UTC') / 900 AS quarter,
-			sum(b.credit)::bigint AS credit, sum(b.unattributed)::bigint AS unattributed,
+			sum(b.credit) AS credit, sum(b.unattributed) AS unattributed,
 			sum(b.value_minor) AS value_minor, sum(b.unattributed_value_minor) AS unattributed_value_minor
 		FROM conversion_buckets b
 		WHERE b.campaign_id = s.campaign_id AND b.bucket >= s.day::timestamp AT TIME ZONE 'UTC'

@@ -18,7 +18,8 @@
 #define QUARTER_S 900
 #define DAY_S 86400
 #define CLICKS_BYTES 10
-#define CONVERSIONS_BYTES 50
+#define CONVERSIONS_BYTES 34
+#define HIGH 256 /* added to a quarter's number: its sums are in MONEY_HIGH */
 #define MONEY_HIGH 1000000000000000000ll
 #define NUMBER_MAX 24
 
@@ -47,23 +48,13 @@ bool quarters_fit(const struct report_question *q)
 	       (q->breakdown == BREAKDOWN_NONE || q->breakdown == BREAKDOWN_CAMPAIGN);
 }
 
-static int hex_value(char c)
+/* A signed big-endian integer of @bytes bytes. */
+static int64_t read_int(const char *at, int bytes)
 {
-	return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* A big-endian integer of @bytes bytes in hexadecimal. */
-static int64_t read_int(const char *hex, int bytes)
-{
-	uint64_t n = 0;
-	for (int i = 0; i < 2 * bytes; i++)
-		n = n << 4 | (uint64_t)hex_value(hex[i]);
+	uint64_t n = at[0] < 0 ? UINT64_MAX : 0;
+	for (int i = 0; i < bytes; i++)
+		n = n << 8 | (uint8_t)at[i];
 	return (int64_t)n;
-}
-
-static __int128 read_money(const char *hex)
-{
-	return (__int128)read_int(hex, 8) * MONEY_HIGH + read_int(hex + 16, 8);
 }
 
 static const struct span *span_of(const struct periods *p, uint32_t i, bool before)
@@ -92,31 +83,34 @@ static bool find_period(const struct periods *p, int64_t t, bool before, uint32_
 	return true;
 }
 
-static void add_record(const struct adding *a, const char *hex, struct report_sums *sums)
+static void add_record(const struct adding *a, const char *at, bool is_high,
+		       struct report_sums *sums)
 {
 	if (a->model < 0) {
-		sums->clicks += read_int(hex + 4, 8);
+		sums->clicks += read_int(at + 2, 8);
 		return;
 	}
+	const __int128 unit = is_high ? MONEY_HIGH : 1;
 	struct model_sums *m = &sums->models[a->model];
-	m->credit += read_int(hex + 4, 8);
-	m->unattributed += read_int(hex + 20, 8);
-	m->value_minor += read_money(hex + 36);
-	m->unattributed_value_minor += read_money(hex + 68);
+	m->credit += read_int(at + 2, 8);
+	m->unattributed += read_int(at + 10, 8);
+	m->value_minor += read_int(at + 18, 8) * unit;
+	m->unattributed_value_minor += read_int(at + 26, 8) * unit;
 }
 
-static void add_day(struct adding *a, int32_t day, const char *hex, size_t len)
+static void add_day(struct adding *a, int32_t day, const char *records, size_t len)
 {
-	const size_t step = 2 * (size_t)(a->model < 0 ? CLICKS_BYTES : CONVERSIONS_BYTES);
+	const size_t step = a->model < 0 ? CLICKS_BYTES : CONVERSIONS_BYTES;
 	const int sides = a->rep->question.previous ? 2 : 1;
 	ASSERT(len % step == 0);
-	for (size_t i = 0; i < len; i += step) {
-		const int64_t t = (int64_t)day * DAY_S + read_int(hex + i, 2) * QUARTER_S;
+	for (const char *at = records; at < records + len; at += step) {
+		const int64_t number = read_int(at, 2);
+		const int64_t t = (int64_t)day * DAY_S + number % HIGH * QUARTER_S;
 		for (int before = 0; before < sides; before++) {
 			if (!find_period(&a->rep->periods, t, before != 0, &a->at[before]))
 				continue;
 			struct report_row *row = report_cell(a->rep, a->at[before], a->key);
-			add_record(a, hex + i, before != 0 ? &row->before : &row->now);
+			add_record(a, at, number >= HIGH, before != 0 ? &row->before : &row->now);
 		}
 	}
 }
@@ -126,15 +120,14 @@ static void add_rows(struct report *rep, const PGresult *r, const struct dirty_d
 	const bool keyed = rep->question.breakdown == BREAKDOWN_CAMPAIGN;
 	struct adding a = {.rep = rep};
 	for (int i = 0; i < PQntuples(r); i++) {
-		const int32_t day = (int32_t)pg_int(r, i, COL_DAY);
+		const int32_t day = (int32_t)read_int(PQgetvalue(r, i, COL_DAY), 4);
 		const char *model = PQgetvalue(r, i, COL_MODEL);
 		if (dirty_days_have(dirty, day))
 			continue;
 		a.key = keyed ? PQgetvalue(r, i, COL_CAMPAIGN) : NULL;
 		a.model = *model == '\0' ? -1 : (int)report_model(&rep->question, model);
-		/* "\x", then two digits a byte */
-		add_day(&a, day, PQgetvalue(r, i, COL_QUARTERS) + 2,
-			(size_t)PQgetlength(r, i, COL_QUARTERS) - 2);
+		add_day(&a, day, PQgetvalue(r, i, COL_QUARTERS),
+			(size_t)PQgetlength(r, i, COL_QUARTERS));
 	}
 }
 
@@ -149,7 +142,8 @@ enum err quarters_sum(struct pg *pg, struct report *rep, int32_t from, int32_t t
 	buckets_write_models(&rep->question, &models);
 	const char *const params[] = {campaigns.data, texts[0], texts[1], models.data};
 	PGresult *r;
-	const enum err e = pg_run(pg, SQL_report_quarters, (int)ARRAY_LEN(params), params, &r);
+	const enum err e =
+		pg_run_to_binary(pg, SQL_report_quarters, (int)ARRAY_LEN(params), params, &r);
 	if (e == ERR_OK)
 		add_rows(rep, r, dirty);
 	PQclear(r);
