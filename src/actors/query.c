@@ -74,7 +74,9 @@ static uint64_t on_idle(void *self)
 static void init(void *self)
 {
 	struct query *q = self;
-	(void)!pg_ready(q->pg); /* the first question should not wait for connecting */
+	/* The first question should not wait for this. */
+	if (pg_ready(q->pg) == ERR_OK)
+		(void)!zones_load(&q->zones, q->pg);
 }
 
 static void fini(void *self)

@@ -7,6 +7,7 @@
  */
 #include "store/quarters.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,13 +49,26 @@ bool quarters_fit(const struct report_question *q)
 	       (q->breakdown == BREAKDOWN_NONE || q->breakdown == BREAKDOWN_CAMPAIGN);
 }
 
-/* A signed big-endian integer of @bytes bytes. */
-static int64_t read_int(const char *at, int bytes)
+/* Signed integers in network order. */
+static int32_t read_int16(const char *at)
 {
-	uint64_t n = at[0] < 0 ? UINT64_MAX : 0;
-	for (int i = 0; i < bytes; i++)
-		n = n << 8 | (uint8_t)at[i];
-	return (int64_t)n;
+	uint16_t n;
+	memcpy(&n, at, sizeof(n));
+	return (int16_t)be16toh(n);
+}
+
+static int32_t read_int32(const char *at)
+{
+	uint32_t n;
+	memcpy(&n, at, sizeof(n));
+	return (int32_t)be32toh(n);
+}
+
+static int64_t read_int64(const char *at)
+{
+	uint64_t n;
+	memcpy(&n, at, sizeof(n));
+	return (int64_t)be64toh(n);
 }
 
 static const struct span *span_of(const struct periods *p, uint32_t i, bool before)
@@ -87,15 +101,15 @@ static void add_record(const struct adding *a, const char *at, bool is_high,
 		       struct report_sums *sums)
 {
 	if (a->model < 0) {
-		sums->clicks += read_int(at + 2, 8);
+		sums->clicks += read_int64(at + 2);
 		return;
 	}
 	const __int128 unit = is_high ? MONEY_HIGH : 1;
 	struct model_sums *m = &sums->models[a->model];
-	m->credit += read_int(at + 2, 8);
-	m->unattributed += read_int(at + 10, 8);
-	m->value_minor += read_int(at + 18, 8) * unit;
-	m->unattributed_value_minor += read_int(at + 26, 8) * unit;
+	m->credit += read_int64(at + 2);
+	m->unattributed += read_int64(at + 10);
+	m->value_minor += read_int64(at + 18) * unit;
+	m->unattributed_value_minor += read_int64(at + 26) * unit;
 }
 
 static void add_day(struct adding *a, int32_t day, const char *records, size_t len)
@@ -104,8 +118,8 @@ static void add_day(struct adding *a, int32_t day, const char *records, size_t l
 	const int sides = a->rep->question.previous ? 2 : 1;
 	ASSERT(len % step == 0);
 	for (const char *at = records; at < records + len; at += step) {
-		const int64_t number = read_int(at, 2);
-		const int64_t t = (int64_t)day * DAY_S + number % HIGH * QUARTER_S;
+		const int32_t number = read_int16(at);
+		const int64_t t = (int64_t)day * DAY_S + (int64_t)(number % HIGH) * QUARTER_S;
 		for (int before = 0; before < sides; before++) {
 			if (!find_period(&a->rep->periods, t, before != 0, &a->at[before]))
 				continue;
@@ -120,7 +134,7 @@ static void add_rows(struct report *rep, const PGresult *r, const struct dirty_d
 	const bool keyed = rep->question.breakdown == BREAKDOWN_CAMPAIGN;
 	struct adding a = {.rep = rep};
 	for (int i = 0; i < PQntuples(r); i++) {
-		const int32_t day = (int32_t)read_int(PQgetvalue(r, i, COL_DAY), 4);
+		const int32_t day = read_int32(PQgetvalue(r, i, COL_DAY));
 		const char *model = PQgetvalue(r, i, COL_MODEL);
 		if (dirty_days_have(dirty, day))
 			continue;

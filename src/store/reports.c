@@ -21,32 +21,64 @@
 
 #define DAY_S 86400
 #define HOUR_S 3600
+/* Days whose first instants are wanted, and where to. */
+struct wanted {
+	int32_t *days;
+	int64_t **to;
+	uint32_t n;
+};
+
+static struct span *span_of(const struct periods *p, uint32_t i, bool before)
+{
+	return before ? &p->items[i].before : &p->items[i].now;
+}
+
+static void want(struct wanted *w, int32_t day, int64_t *to)
+{
+	w->days[w->n] = day;
+	w->to[w->n++] = to;
+}
+
+/* Does the span end where the newer one begins? */
+static bool is_adjacent(const struct periods *p, uint32_t i, bool before)
+{
+	return i > 0 && span_of(p, i, before)->end == span_of(p, i - 1, before)->first;
+}
+
+static void want_spans(struct wanted *w, const struct periods *p, bool before)
+{
+	for (uint32_t i = 0; i < p->n; i++) {
+		struct span *s = span_of(p, i, before);
+		want(w, s->first, &s->low_s);
+		if (!is_adjacent(p, i, before))
+			want(w, s->end, &s->high_s);
+	}
+}
+
+static void join_spans(const struct periods *p, bool before)
+{
+	for (uint32_t i = 0; i < p->n; i++) {
+		if (is_adjacent(p, i, before))
+			span_of(p, i, before)->high_s = span_of(p, i - 1, before)->low_s;
+	}
+}
+
 /* Give the spans of @p the instants that their days begin at in the zone. */
 static enum err place_days(struct pg *pg, const char *zone, struct periods *p, bool previous)
 {
-	const uint32_t n = p->n * (previous ? 4 : 2);
-	int32_t *days = xcalloc((size_t)n + 1, sizeof(*days));
-	int64_t *instants = xcalloc((size_t)n + 1, sizeof(*instants));
-	uint32_t k = 0;
-	for (uint32_t i = 0; i < p->n; i++) {
-		days[k++] = p->items[i].now.first;
-		days[k++] = p->items[i].now.end;
-		if (previous) {
-			days[k++] = p->items[i].before.first;
-			days[k++] = p->items[i].before.end;
-		}
-	}
-	const enum err e = zone_days(pg, zone, days, n, instants);
-	k = 0;
-	for (uint32_t i = 0; e == ERR_OK && i < p->n; i++) {
-		p->items[i].now.low_s = instants[k++];
-		p->items[i].now.high_s = instants[k++];
-		if (previous) {
-			p->items[i].before.low_s = instants[k++];
-			p->items[i].before.high_s = instants[k++];
-		}
-	}
-	free(days);
+	const size_t room = (size_t)p->n * 4 + 1;
+	struct wanted w = {.days = xcalloc(room, sizeof(*w.days)),
+			   .to = xcalloc(room, sizeof(*w.to))};
+	int64_t *instants = xcalloc(room, sizeof(*instants));
+	for (int before = 0; before <= (previous ? 1 : 0); before++)
+		want_spans(&w, p, before != 0);
+	const enum err e = zone_days(pg, zone, w.days, w.n, instants);
+	for (uint32_t i = 0; e == ERR_OK && i < w.n; i++)
+		*w.to[i] = instants[i];
+	for (int before = 0; before <= (previous ? 1 : 0); before++)
+		join_spans(p, before != 0);
+	free(w.days);
+	free(w.to);
 	free(instants);
 	return e;
 }

@@ -29,9 +29,11 @@ static int compare_names(const void *a, const void *b)
 	return strcasecmp(*x, *y);
 }
 
-static enum err load(struct zones *z, struct pg *pg)
+enum err zones_load(struct zones *z, struct pg *pg)
 {
 	PGresult *r;
+	if (z->names != NULL)
+		return ERR_OK;
 	const enum err e = pg_run(pg, SQL_zone_names, 0, NULL, &r);
 	if (e != ERR_OK)
 		return e;
@@ -46,7 +48,7 @@ static enum err load(struct zones *z, struct pg *pg)
 
 enum err zones_find(struct zones *z, struct pg *pg, char *zone, size_t size)
 {
-	const enum err e = z->names != NULL ? ERR_OK : load(z, pg);
+	const enum err e = zones_load(z, pg);
 	if (e != ERR_OK)
 		return e;
 	const char *key = zone;

@@ -17,6 +17,10 @@ struct zones {
 
 void zones_release(struct zones *z);
 
+/** Read the names, unless they were; it takes a while, so it is better done before somebody asks.
+ */
+enum err zones_load(struct zones *z, struct pg *pg) MUST_CHECK;
+
 /** Replace @zone by its name as the database writes it. ERR_NOT_FOUND: there is none of it. */
 enum err zones_find(struct zones *z, struct pg *pg, char *zone, size_t size) MUST_CHECK;
 
