@@ -1,7 +1,7 @@
 -- Sums of buckets by period and key: clicks (without a model), then conversions by model. A period may be summed in
 -- pieces. Clicks have no type: they have no key where types are the keys, and are counted whatever types are asked for.
--- $1 campaigns, $2 $3 begin and end of each piece (seconds since 1970), $4 its period, $5 whether it is of the one before
--- that, $6 what the key is, $7 sources (NULL: all), $8 whether all but these, $9 types, $10 whether all but these,
+-- $1 campaigns, $2 $3 begin and end of each piece (seconds since 1970), $4 its period, $5 whether it is of the one
+-- before that, $6 what the key is, $7 sources (NULL: all), $8 whether all but these, $9 types, $10 whether all but these,
 -- $11 models, $12 most rows
 SELECT p.period, p.before, x.key, x.model, x.clicks, x.credit, x.unattributed, x.value_minor, x.unattributed_value_minor
 FROM (

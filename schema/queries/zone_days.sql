@@ -2,7 +2,8 @@
 -- PostgreSQL takes the second one: the first is what midnight is by the offset of some hours before. Where clocks go
 -- forward over it, both are the moment they do. (OFFSET 0 keeps conversions from being repeated for each use.)
 -- $1 zone, $2 days since 1970
-SELECT extract(epoch FROM CASE WHEN early < late AND early AT TIME ZONE $1::text = midnight THEN early ELSE late END)::bigint
+SELECT extract(epoch FROM
+	CASE WHEN early < late AND early AT TIME ZONE $1::text = midnight THEN early ELSE late END)::bigint
 FROM (
 	SELECT i, midnight, late,
 		midnight AT TIME ZONE 'UTC' - ((hours_before AT TIME ZONE $1::text) - (hours_before AT TIME ZONE 'UTC')) AS early

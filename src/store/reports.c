@@ -9,8 +9,6 @@
  */
 #include "store/reports.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +19,7 @@
 
 #define DAY_S 86400
 #define HOUR_S 3600
+
 /* Days whose first instants are wanted, and where to. */
 struct wanted {
 	int32_t *days;
