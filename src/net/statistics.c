@@ -61,7 +61,8 @@ static void fold(const struct gathered *g, const struct span *span, size_t *at,
 
 static void fold_all(struct report *rep, const struct gathered *g)
 {
-	size_t now = g->n, before = g->n;
+	size_t now = g->n;
+	size_t before = now;
 	for (uint32_t i = 0; i < rep->periods.n; i++) {
 		struct report_row *row = report_add(rep, i, NULL);
 		ASSERT(row != NULL);
