@@ -24,6 +24,8 @@ SOURCES := \
 	domain/msg.c \
 	domain/partition.c \
 	domain/path.c \
+	domain/period.c \
+	domain/report.c \
 	domain/rules.c \
 	domain/totals.c \
 	net/admin.c \
@@ -32,6 +34,7 @@ SOURCES := \
 	net/campaigns.c \
 	net/elements.c \
 	net/framing.c \
+	net/gather.c \
 	net/gunzip.c \
 	net/ingest.c \
 	net/journal.c \
@@ -43,8 +46,10 @@ SOURCES := \
 	net/routes.c \
 	net/server.c \
 	net/statistics.c \
+	net/table.c \
 	net/wish.c \
 	net/worker.c \
+	store/buckets.c \
 	store/campaign_table.c \
 	store/campaigns.c \
 	store/copy_rows.c \
@@ -67,10 +72,12 @@ SOURCES := \
 	store/path_check.c \
 	store/paths.c \
 	store/pg.c \
+	store/quarters.c \
 	store/recount.c \
 	store/redis.c \
 	store/registry.c \
 	store/repair.c \
+	store/reports.c \
 	store/rules.c \
 	store/shadow.c \
 	store/shadow_letters.c \
@@ -78,6 +85,7 @@ SOURCES := \
 	store/spool_record.c \
 	store/spool_segment.c \
 	store/staging.c \
+	store/zones.c \
 	tools/dead_letters.c \
 	tools/dead_letters_args.c \
 	tools/dead_letters_print.c \
@@ -100,6 +108,7 @@ SOURCES := \
 	util/crc32c.c \
 	util/datetime.c \
 	util/event_count.c \
+	util/hash.c \
 	util/json.c \
 	util/log.c \
 	util/mailbox.c \

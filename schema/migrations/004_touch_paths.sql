@@ -12,7 +12,8 @@ CREATE TABLE attribution_models (
 	CHECK (first_ppm + last_ppm <= 1000000)
 );
 
--- Raised with every change of the settings, so that writers know when to read them again.
+-- Raised with every change of the settings, so that writers know when to read them again. (Of the same schema: a
+-- rebuild beside the live tables copies settings into its own.)
 CREATE TABLE attribution_revision (
 	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
 	revision bigint NOT NULL
@@ -20,7 +21,7 @@ CREATE TABLE attribution_revision (
 INSERT INTO attribution_revision (revision) VALUES (1);
 CREATE FUNCTION raise_attribution_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE attribution_revision SET revision = revision + 1;
+	EXECUTE format('UPDATE %I.attribution_revision SET revision = revision + 1', TG_TABLE_SCHEMA);
 	RETURN NULL;
 END
 $$;

@@ -1,11 +1,14 @@
--- Add the batch's deltas to the shard's days; answers the days' absolute shares (day as days since 1970).
+-- Add the batch's deltas by last click to the shard's days; answers the days' absolute shares (day as days since
+-- 1970). Days that only another model credits have a share of nothing: it says that the campaign has such a day.
 -- $1 shard
 INSERT INTO day_shares AS d (shard, campaign_id, day, clicks, conversions, value_minor, unattributed,
 	unattributed_value_minor)
-SELECT $1::int, campaign_id, (bucket AT TIME ZONE 'UTC')::date, sum(clicks), sum(credit) / 1000000,
-	sum(value_minor), sum(unattributed), sum(unattributed_value_minor)
+SELECT $1::int, campaign_id, (bucket AT TIME ZONE 'UTC')::date, sum(clicks),
+	coalesce(sum(credit) FILTER (WHERE model = 'last_click'), 0) / 1000000,
+	coalesce(sum(value_minor) FILTER (WHERE model = 'last_click'), 0),
+	coalesce(sum(unattributed) FILTER (WHERE model = 'last_click'), 0),
+	coalesce(sum(unattributed_value_minor) FILTER (WHERE model = 'last_click'), 0)
 FROM staged_deltas
-WHERE model IN ('', 'last_click')
 GROUP BY 2, 3
 ON CONFLICT (campaign_id, day, shard) DO UPDATE
 SET clicks = d.clicks + excluded.clicks, conversions = d.conversions + excluded.conversions,

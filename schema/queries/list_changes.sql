@@ -4,5 +4,4 @@
 INSERT INTO journal_changes (shard, version, campaign_id, day)
 SELECT DISTINCT $1::int, $2::bigint, d.campaign_id, (d.bucket AT TIME ZONE 'UTC')::date
 FROM staged_deltas d
-WHERE d.model IN ('', 'last_click')
-	AND (d.bucket AT TIME ZONE 'UTC')::date <= (SELECT listed_through FROM journal_state)
+WHERE (d.bucket AT TIME ZONE 'UTC')::date <= (SELECT listed_through FROM journal_state)

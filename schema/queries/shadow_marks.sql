@@ -44,6 +44,7 @@ FROM (
 		sum(hashtextextended((campaign_id, clicks, conversions, value_minor, unattributed,
 			unattributed_value_minor)::text, 0))
 	FROM day_shares
+	WHERE (clicks, conversions, value_minor, unattributed, unattributed_value_minor) <> (0, 0, 0, 0, 0)
 	GROUP BY shard, day
 	UNION ALL
 	SELECT 'campaign_journals', j.day::text, count(*),

@@ -37,12 +37,14 @@ struct live {
 	int64_t *published;
 };
 
-static void answer_all(struct live *l, bool trusted)
+static void answer_all(struct live *l, bool trusted, bool down)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct msg *m = l->waiting[i];
 		m->live.found = trusted && l->readings[i].found;
+		m->live.down = down;
 		m->live.totals = l->readings[i].totals;
+		m->live.as_of_ns = trusted ? l->versions->versions.as_of_ns : 0;
 		if (trusted && !l->readings[i].found) {
 			struct msg *rebuild = msg_new(MSG_REBUILD, 0);
 			rebuild->rebuild = (struct msg_rebuild){m->live.campaign_id, m->live.day};
@@ -77,7 +79,7 @@ static void read_all(struct live *l)
 				       l->n);
 	if (e != ERR_OK)
 		live_counters_drop(l->redis);
-	answer_all(l, e == ERR_OK && is_trusted(l));
+	answer_all(l, e == ERR_OK && is_trusted(l), e != ERR_OK);
 }
 
 static void on_msg(void *self, struct msg *m)
@@ -107,7 +109,7 @@ static uint64_t on_idle(void *self)
 static void fini(void *self)
 {
 	struct live *l = self;
-	answer_all(l, false);
+	answer_all(l, false, false);
 	msg_free(l->versions);
 	live_counters_free(l->redis);
 }

@@ -11,6 +11,7 @@
 #include "actors/actor.h"
 #include "store/campaign_table.h"
 #include "store/days.h"
+#include "store/reports.h"
 #include "util/clock.h"
 
 #define IDLE_NS NS_PER_S
@@ -25,6 +26,7 @@ struct query {
 
 	/* owned by the query thread */
 	struct pg *pg;
+	struct zones zones;
 };
 
 static bool is_late(const struct query *q, const struct msg *m)
@@ -32,17 +34,26 @@ static bool is_late(const struct query *q, const struct msg *m)
 	return clock_mono_ns() - m->created_ns > (uint64_t)q->cfg->query_timeout_ms * NS_PER_MS;
 }
 
+/* Ask once. What is left of an earlier try in @m is replaced. */
 static enum err ask(struct query *q, struct msg *m)
+{
+	if (m->kind == MSG_REPORT) {
+		report_restart(m->report.report);
+		return reports_answer(q->pg, &q->zones, m->report.report);
+	}
+	return days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
+				&m->query.days, &m->query.n, &m->query.closed_through);
+}
+
+static enum err answer(struct query *q, struct msg *m)
 {
 	if (is_late(q, m))
 		return ERR_TIMEOUT;
 	enum err e = pg_ready(q->pg);
 	if (e == ERR_OK)
-		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
-				     &m->query.days, &m->query.n);
+		e = ask(q, m);
 	if (e == ERR_DOWN && pg_ready(q->pg) == ERR_OK) /* a connection that died while idle */
-		e = days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
-				     &m->query.days, &m->query.n);
+		e = ask(q, m);
 	return e;
 }
 
@@ -72,19 +83,28 @@ static void on_campaign(struct query *q, struct msg *m)
 
 static void on_query(struct query *q, struct msg *m)
 {
-	const enum err e = ask(q, m);
+	const enum err e = answer(q, m);
 	m->query.status = e == ERR_OK	       ? QUERY_OK
 			  : e == ERR_NOT_FOUND ? QUERY_NO_CAMPAIGN
 					       : QUERY_FAILED;
 	msg_answer(m);
 }
 
+static void on_report(struct query *q, struct msg *m)
+{
+	if (answer(q, m) != ERR_OK)
+		m->report.report->status = REPORT_FAILED;
+	msg_answer(m);
+}
+
 static void on_msg(void *self, struct msg *m)
 {
 	struct query *q = self;
-	ASSERT(m->kind == MSG_QUERY || m->kind == MSG_CAMPAIGN);
+	ASSERT(m->kind == MSG_QUERY || m->kind == MSG_REPORT || m->kind == MSG_CAMPAIGN);
 	if (m->kind == MSG_QUERY)
 		on_query(q, m);
+	else if (m->kind == MSG_REPORT)
+		on_report(q, m);
 	else
 		on_campaign(q, m);
 }
@@ -98,13 +118,16 @@ static uint64_t on_idle(void *self)
 static void init(void *self)
 {
 	struct query *q = self;
-	(void)!pg_ready(q->pg); /* the first question should not wait for connecting */
+	/* The first question should not wait for this. */
+	if (pg_ready(q->pg) == ERR_OK)
+		(void)!zones_load(&q->zones, q->pg);
 }
 
 static void fini(void *self)
 {
 	struct query *q = self;
 	pg_free(q->pg);
+	zones_release(&q->zones);
 }
 
 static const struct actor_ops ops = {
@@ -115,7 +138,7 @@ struct query *query_start(const struct config *cfg, unsigned index, struct mailb
 {
 	const struct pg_options options = {
 		.role = "query",
-		.session = SQL_NONE,
+		.session = SQL_query_session,
 		.timeout_ms = (uint64_t)cfg->query_timeout_ms + 500,
 		.statement_timeout_ms = cfg->query_timeout_ms,
 	};

@@ -36,6 +36,8 @@ void msg_free(struct msg *m)
 		free(m->query.days);
 	if (m->kind == MSG_CAMPAIGN)
 		free(m->campaign.campaign);
+	if (m->kind == MSG_REPORT)
+		report_free(m->report.report);
 	free(m);
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
 }

@@ -13,6 +13,7 @@
 
 #include "domain/campaign.h"
 #include "domain/event.h"
+#include "domain/report.h"
 #include "domain/totals.h"
 #include "util/completion.h"
 #include "util/uuid.h"
@@ -30,6 +31,7 @@
 	X(MSG_VERSIONS, "history -> live -> counter", struct msg_versions)                         \
 	X(MSG_LIVE, "http -> live", struct msg_live)                                               \
 	X(MSG_QUERY, "http -> query", struct msg_query)                                            \
+	X(MSG_REPORT, "http -> query", struct msg_report)                                          \
 	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
 	X(MSG_JOURNAL, "http -> journal", struct msg_journal)                                      \
 	X(MSG_CAMPAIGN, "http -> query -> registrar", struct msg_campaign)
@@ -126,7 +128,9 @@ struct msg_live {
 	struct uuid campaign_id;
 	int32_t day;
 	bool found;	      /* answer: Redis can be trusted and has the day */
+	bool down;	      /* answer: Redis cannot be reached */
 	struct totals totals; /* answer */
+	uint64_t as_of_ns;    /* answer: they hold what was committed by then; monotonic */
 };
 
 enum query_status { QUERY_OK, QUERY_NO_CAMPAIGN, QUERY_FAILED };
@@ -136,8 +140,14 @@ struct msg_query {
 	struct uuid campaign_id;
 	int32_t from, to;	  /* days, inclusive */
 	enum query_status status; /* answer */
+	int32_t closed_through;	  /* answer: the last day that is closed */
 	uint32_t n;		  /* answer: days with something in them, ascending */
 	struct day_totals *days;  /* answer: owned by the message, freed with it */
+};
+
+/* A question that day sums cannot answer. */
+struct msg_report {
+	struct report *report; /* question and answer: owned by the message, freed with it */
 };
 
 /* Please take this campaign into the history cache. */
@@ -192,6 +202,7 @@ struct msg {
 		struct msg_versions versions;
 		struct msg_live live;
 		struct msg_query query;
+		struct msg_report report;
 		struct msg_warm warm;
 		struct msg_journal journal;
 		struct msg_campaign campaign;

@@ -77,6 +77,17 @@ void rules_sort(struct rules *r)
 		qsort(r->models, r->n_models, sizeof(*r->models), compare_models);
 }
 
+bool rules_are_complete(const struct rules *r)
+{
+	static const struct window_rule first = {.type = {"", 0}, .from_ms = RULES_BEGINNING};
+	bool window = false;
+	for (uint32_t i = 0; i < r->n_windows; i++) {
+		const struct window_rule *w = &r->windows[i];
+		window = window || (compare_windows(w, &first) == 0 && w->lookback_ms >= 0);
+	}
+	return window && r->n_models > 0 && r->models[0].from_ms == RULES_BEGINNING;
+}
+
 /* The length in force for exactly this campaign and type; negative: none. */
 static int64_t find_window(const struct rules *r, const struct uuid *campaign, struct text type,
 			   int64_t at_ms)

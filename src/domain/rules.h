@@ -58,6 +58,10 @@ void rules_add_window(struct rules *r, const struct window_rule *w);
 void rules_add_models(struct rules *r, const struct model_rules *m);
 void rules_sort(struct rules *r);
 
+/** Is there a window and a row of models for everything, from the beginning? Else nothing may be
+ * asked. */
+bool rules_are_complete(const struct rules *r);
+
 /** How long before a conversion of @type at @at_ms a click of @campaign may be, in milliseconds. */
 int64_t rules_lookback_ms(const struct rules *r, const struct uuid *campaign, struct text type,
 			  int64_t at_ms);

@@ -1,5 +1,5 @@
 /*
- * Sums of campaign days and their folding into weeks and months.
+ * Sums of campaign days, and the words of grouping.
  *
  * Pure functions.
  */
@@ -8,9 +8,8 @@
 #include <string.h>
 
 static const char *const words[GROUP_KINDS] = {
-	[GROUP_DAILY] = "daily",
-	[GROUP_WEEKLY] = "weekly",
-	[GROUP_MONTHLY] = "monthly",
+	[GROUP_HOURLY] = "hourly",   [GROUP_DAILY] = "daily", [GROUP_WEEKLY] = "weekly",
+	[GROUP_MONTHLY] = "monthly", [GROUP_TOTAL] = "total",
 };
 
 const char *group_by_word(enum group_by g)
@@ -41,6 +40,8 @@ int32_t group_default_from(enum group_by g, int32_t today)
 {
 	if (g == GROUP_WEEKLY)
 		return week_of_day(today) - 51 * 7;
+	if (g == GROUP_HOURLY)
+		return today - 1;
 	return g == GROUP_MONTHLY ? month_add(today, -11) : today - 29;
 }
 
@@ -57,26 +58,4 @@ bool totals_is_zero(const struct totals *t)
 {
 	return t->clicks == 0 && t->conversions == 0 && t->unattributed == 0 &&
 	       t->value_minor == 0 && t->unattributed_value_minor == 0;
-}
-
-double totals_conversion_rate(const struct totals *t)
-{
-	return t->clicks == 0 ? 0.0 : (double)t->conversions / (double)t->clicks * 100.0;
-}
-
-size_t totals_fold(enum group_by g, struct day_totals *days, size_t n)
-{
-	size_t kept = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (totals_is_zero(&days[i].totals))
-			continue;
-		const int32_t period = group_period(g, days[i].day);
-		if (kept > 0 && days[kept - 1].day == period) {
-			totals_add(&days[kept - 1].totals, &days[i].totals);
-		} else {
-			days[kept] = days[i];
-			days[kept++].day = period;
-		}
-	}
-	return kept;
 }

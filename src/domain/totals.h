@@ -1,5 +1,5 @@
 /*
- * What is counted for a campaign's day, and how days become weeks and months.
+ * What is counted for a campaign's day, and what days are grouped by.
  *
  * Overview: conversions are the attributed ones; unattributed ones are kept beside them. All fields
  * are sums and may be added; only sums over all shards mean something. Threads: any. Pure
@@ -24,28 +24,19 @@ struct day_totals {
 	struct totals totals;
 };
 
-enum group_by { GROUP_DAILY, GROUP_WEEKLY, GROUP_MONTHLY, GROUP_KINDS };
+enum group_by { GROUP_HOURLY, GROUP_DAILY, GROUP_WEEKLY, GROUP_MONTHLY, GROUP_TOTAL, GROUP_KINDS };
 
 const char *group_by_word(enum group_by g);
 bool group_by_parse(const char *word, enum group_by *out) MUST_CHECK;
 
-/** The first day of the period that @day lies in. */
+/** The first day of the week or month that @day lies in; otherwise @day. */
 int32_t group_period(enum group_by g, int32_t day);
 
-/** The first day shown when a client names none: 30 days, 52 weeks or 12 months, today's included.
- */
+/** The first day shown when a client names none: 30 days (also as a total), 52 weeks, 12 months, or
+ * the hours of 2 days, today's included. */
 int32_t group_default_from(enum group_by g, int32_t today);
 
 void totals_add(struct totals *sum, const struct totals *t);
 bool totals_is_zero(const struct totals *t);
-
-/** Conversions per click in per cent; 0 without clicks. */
-double totals_conversion_rate(const struct totals *t);
-
-/**
- * Fold @n days, ascending, into periods in place; empty days and periods vanish.
- * Returns how many periods are left, ascending, their `day` being the period's first.
- */
-size_t totals_fold(enum group_by g, struct day_totals *days, size_t n);
 
 #endif

@@ -32,7 +32,7 @@ static void answer_campaign(struct request *r, int status, const struct campaign
 			 id);
 	else
 		snprintf(fields, sizeof(fields), "ETag: \"%" PRId64 "\"\r\n", c->revision);
-	response_send_with(r, status, fields);
+	response_send_more(r, status, "application/json", fields);
 }
 
 static void answer_failed(struct request *r, enum campaign_op op)

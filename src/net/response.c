@@ -16,9 +16,10 @@
 #include "net/worker.h"
 #include "util/clock.h"
 
-#define HEAD_ROOM 512
+#define HEAD_ROOM 1024
 #define MESSAGE_MAX 512
 #define ALLOW_MAX 64
+#define ENTITY_MAX 128
 
 static const struct {
 	int status;
@@ -66,30 +67,40 @@ static const char *date_text(struct worker *w, int64_t now_ms)
 	return w->date;
 }
 
-/* @fields: more lines of the head, each with its CRLF. */
-static void send_all(struct request *r, int status, const char *content_type, const char *fields)
+/* The fields that say what the body is. 304 has none, and speaks of the body the client has. */
+static void add_entity(char *out, size_t room, int status, const char *content_type,
+		       size_t body_len)
+{
+	*out = '\0';
+	if (status != 304)
+		(void)snprintf(out, room, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+			       content_type, body_len);
+}
+
+/* @more: further fields, each with its line's end. */
+static void send_all(struct request *r, int status, const char *content_type, const char *more)
 {
 	const struct worker *w = r->w;
 	const struct buf *out = &w->out;
 	const size_t body_len = out->len - HEAD_ROOM;
-	char head[HEAD_ROOM];
+	char head[HEAD_ROOM], entity[ENTITY_MAX];
 	ASSERT(r->status == 0);
 	r->status = status;
 	const size_t index = index_of(status);
 	decide_connection(r);
-	const int head_len =
-		snprintf(head, sizeof(head),
-			 "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-			 "Connection: %s\r\n%s%s\r\n",
-			 status, statuses[index].reason, date_text(r->w, r->now_ms), content_type,
-			 body_len, r->close ? "close" : "keep-alive",
-			 status == 503 ? "Retry-After: 1\r\n" : "", fields);
+	add_entity(entity, sizeof(entity), status, content_type, body_len);
+	const int head_len = snprintf(head, sizeof(head),
+				      "HTTP/1.1 %d %s\r\nDate: %s\r\n%sConnection: %s\r\n%s%s\r\n",
+				      status, statuses[index].reason, date_text(r->w, r->now_ms),
+				      entity, r->close ? "close" : "keep-alive",
+				      status == 503 ? "Retry-After: 1\r\n" : "", more);
 	ASSERT(head_len > 0 && head_len < HEAD_ROOM);
 	char *start = out->data + HEAD_ROOM - head_len;
 	memcpy(start, head, (size_t)head_len);
 	atomic_fetch_add_explicit(&w->server->counts[r->label][index], 1, memory_order_relaxed);
+	const bool bare = r->head || status == 304;
 	/* A client that is gone does not get its answer; nothing can be done about it here. */
-	(void)mg_write(r->conn, start, (size_t)head_len + (r->head ? 0 : body_len));
+	(void)mg_write(r->conn, start, (size_t)head_len + (bare ? 0 : body_len));
 }
 
 static void add_error_body(const struct request *r, struct buf *out, int status, const char *code,
@@ -123,9 +134,9 @@ void response_send_as(struct request *r, int status, const char *content_type)
 	send_all(r, status, content_type, "");
 }
 
-void response_send_with(struct request *r, int status, const char *fields)
+void response_send_more(struct request *r, int status, const char *content_type, const char *more)
 {
-	send_all(r, status, "application/json", fields);
+	send_all(r, status, content_type, more);
 }
 
 void response_error(struct request *r, int status, const char *code, const char *field,

@@ -24,8 +24,9 @@ void response_send(struct request *r, int status);
 /** The same with another Content-Type. @thread http */
 void response_send_as(struct request *r, int status, const char *content_type);
 
-/** As response_send, with more fields in the head: whole lines, each with its CRLF. @thread http */
-void response_send_with(struct request *r, int status, const char *fields);
+/** The same with further fields of the head, each with its line's end, 600 bytes at most. 304
+ * leaves the body out. @thread http */
+void response_send_more(struct request *r, int status, const char *content_type, const char *more);
 
 /** Answer with an error; @field may be NULL. @thread http */
 void response_error(struct request *r, int status, const char *code, const char *field,

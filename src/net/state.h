@@ -21,6 +21,7 @@
 #define STATUS_LIST(X)                                                                             \
 	X(200, "OK")                                                                               \
 	X(201, "Created")                                                                          \
+	X(304, "Not Modified")                                                                     \
 	X(400, "Bad Request")                                                                      \
 	X(404, "Not Found")                                                                        \
 	X(405, "Method Not Allowed")                                                               \

@@ -1,190 +1,312 @@
 /*
- * Gathering a campaign's days from the history cache, the live actor and PostgreSQL, and writing
- * them.
+ * Answering a statistics request.
  *
  * Runs on CivetWeb's workers, which wait here for the live and query actors.
  *
- *      from ........ through | through+1 ........ to
- *      history cache (HIT)   | just today: live actor, else PostgreSQL
- *
- * Where the cache does not know the campaign (and is then asked to learn it) or cannot vouch for
- * itself, PostgreSQL answers the whole range. A campaign in the cache is known to exist.
+ * tag_note: late events change days that are long closed, so nothing is for ever: an answer over
+ * closed days alone has an entity tag of its text, and must be asked for again, which costs 304.
+ * While a day is open the answer says when it was read, so no two are the same, and has no tag.
  */
 #include "net/statistics.h"
 
 #include <civetweb.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/gather.h"
 #include "net/response.h"
 #include "net/wish.h"
 #include "net/worker.h"
 #include "util/clock.h"
-#include "util/money.h"
+#include "util/hash.h"
 
-#define LIVE_TIMEOUT_NS (300 * NS_PER_MS)
 #define QUERY_EXTRA_NS (500 * NS_PER_MS)
+#define TAG_TEXT_MAX 40
 
-enum gather_result { GATHER_OK, GATHER_NO_CAMPAIGN, GATHER_FAILED };
-
-struct gathering {
-	struct request *r;
-	struct statistics_wish wish;
-	struct day_totals *days; /* room for the whole range */
-	size_t n;
+static const char *const source_words[SOURCES] = {
+	[SOURCE_CACHE] = "cache",
+	[SOURCE_REDIS] = "redis",
+	[SOURCE_POSTGRES] = "postgres",
 };
 
-/* Append the days of [@from, wish.to] as PostgreSQL has them. */
-static enum gather_result ask_postgres(struct gathering *g, int32_t from)
+struct serving {
+	struct request *r;
+	struct statistics_wish wish;
+	unsigned sources; /* bits by enum gather_source */
+	bool degraded;
+};
+
+/* --- who answers --- */
+
+static void add_totals(struct report_sums *sums, const struct totals *t)
 {
-	struct worker *w = g->r->w;
+	struct model_sums *m = &sums->models[0];
+	sums->clicks += t->clicks;
+	m->credit += t->conversions * CREDIT_WHOLE;
+	m->unattributed += t->unattributed;
+	m->value_minor += t->value_minor;
+	m->unattributed_value_minor += t->unattributed_value_minor;
+}
+
+/* The sums of a span's days; @at moves back through the days, whose spans come newest first. */
+static void fold(const struct gathered *g, const struct span *span, size_t *at,
+		 struct report_sums *sums)
+{
+	while (*at > 0 && g->days[*at - 1].day >= span->end)
+		(*at)--;
+	for (; *at > 0 && g->days[*at - 1].day >= span->first; (*at)--)
+		add_totals(sums, &g->days[*at - 1].totals);
+}
+
+static void fold_all(struct report *rep, const struct gathered *g)
+{
+	size_t now = g->n;
+	size_t before = now;
+	for (uint32_t i = 0; i < rep->periods.n; i++) {
+		struct report_row *row = report_add(rep, i, NULL);
+		ASSERT(row != NULL);
+		fold(g, &rep->periods.items[i].now, &now, &row->now);
+		if (rep->question.previous)
+			fold(g, &rep->periods.items[i].before, &before, &row->before);
+	}
+	ASSERT(report_finish(rep));
+}
+
+/* From days that the caches may have. */
+static void answer_plain(struct serving *s)
+{
+	struct report *rep = s->wish.report;
+	const struct report_question *q = &rep->question;
+	struct gathered g;
+	periods_of_days(q->group_by, q->from, q->to, q->has_cursor ? &q->cursor : NULL, q->limit,
+			&rep->periods);
+	const uint32_t n = rep->periods.n;
+	const int32_t to = n > 0 ? rep->periods.items[0].now.end - 1 : q->from;
+	int32_t from = n > 0 ? rep->periods.items[n - 1].now.first : q->from;
+	if (n > 0 && q->previous)
+		from = rep->periods.items[n - 1].before.first;
+	static const enum report_status statuses[] = {
+		[GATHER_OK] = REPORT_OK,
+		[GATHER_NO_CAMPAIGN] = REPORT_NO_CAMPAIGN,
+		[GATHER_FAILED] = REPORT_FAILED,
+	};
+	rep->status = statuses[gather_days(s->r, &q->campaigns[0], from, to, &g)];
+	if (rep->status == REPORT_OK)
+		fold_all(rep, &g);
+	rep->as_of_ns = g.as_of_ns;
+	rep->closed_through = g.closed_through;
+	s->sources = g.sources;
+	s->degraded = g.degraded;
+	free(g.days);
+}
+
+/* From the buckets, by a query actor. What does not come back in time is the actor's to free. */
+static void answer_report(struct serving *s)
+{
+	struct worker *w = s->r->w;
 	const uint64_t timeout_ns =
 		(uint64_t)w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_EXTRA_NS;
-	const size_t room = (size_t)(g->wish.to - from) + 1;
-	struct msg *m = msg_new(MSG_QUERY, 0);
-	m->query.campaign_id = g->wish.campaign_id;
-	m->query.from = from;
-	m->query.to = g->wish.to;
+	struct msg *m = msg_new(MSG_REPORT, 0);
+	m->report.report = s->wish.report;
+	s->wish.report = NULL;
+	s->sources = 1u << SOURCE_POSTGRES;
 	metrics_add(w->metrics, M_STATS_POSTGRES, 1);
 	struct msg *answer = worker_ask(w, LANE_QUERY, &m, clock_mono_ns() + timeout_ns);
-	enum gather_result result = GATHER_FAILED;
-	if (answer != NULL && answer->query.status == QUERY_NO_CAMPAIGN) {
-		result = GATHER_NO_CAMPAIGN;
-	} else if (answer != NULL && answer->query.status == QUERY_OK) {
-		ASSERT(answer->query.n <= room);
-		if (answer->query.n > 0)
-			memcpy(&g->days[g->n], answer->query.days,
-			       answer->query.n * sizeof(*g->days));
-		g->n += answer->query.n;
-		result = GATHER_OK;
+	if (answer != NULL) {
+		s->wish.report = answer->report.report;
+		answer->report.report = NULL;
 	}
 	msg_free(answer);
-	return result;
 }
 
-/* Append today from the live counters; false: they cannot tell. */
-static bool ask_live(struct gathering *g, int32_t today)
+/* --- the answer --- */
+
+static bool all_closed(const struct report *rep)
 {
-	struct worker *w = g->r->w;
-	struct msg *m = msg_new(MSG_LIVE, 0);
-	m->live.campaign_id = g->wish.campaign_id;
-	m->live.day = today;
-	struct msg *answer = worker_ask(w, LANE_LIVE, &m, clock_mono_ns() + LIVE_TIMEOUT_NS);
-	const bool found = answer != NULL && answer->live.found;
-	if (found) {
-		g->days[g->n++] = (struct day_totals){.day = today, .totals = answer->live.totals};
-		metrics_add(w->metrics, M_STATS_REDIS, 1);
+	const struct periods *p = &rep->periods;
+	return p->n == 0 ||
+	       p->items[0].now.high_s <= ((int64_t)rep->closed_through + 1) * (MS_PER_DAY / 1000);
+}
+
+static void add_as_of(const struct serving *s, struct buf *out)
+{
+	const struct request *r = s->r;
+	const int64_t age_ns = (int64_t)(s->wish.report->as_of_ns - r->start_ns);
+	char text[RFC3339_TEXT_LEN];
+	datetime_write(r->now_ms + age_ns / (int64_t)NS_PER_MS, text);
+	buf_add(out, text, sizeof(text));
+}
+
+static void add_sources(const struct serving *s, const char *quote, struct buf *out)
+{
+	bool first = true;
+	for (int i = 0; i < SOURCES; i++) {
+		if ((s->sources >> i & 1) == 0)
+			continue;
+		buf_addf(out, "%s%s%s%s", first ? "" : ",", quote, source_words[i], quote);
+		first = false;
 	}
-	msg_free(answer);
-	return found;
 }
 
-static enum gather_result gather_uncached(struct gathering *g, bool warm)
+static void add_campaign(struct buf *out, const struct uuid *id)
 {
-	g->n = 0;
-	const enum gather_result result = ask_postgres(g, g->wish.from);
-	if (warm && result == GATHER_OK) {
-		struct msg *m = msg_new(MSG_WARM, 0);
-		m->warm.campaign_id = g->wish.campaign_id;
-		worker_tell(g->r->w, LANE_HISTORY, &m);
+	static const struct uuid nil;
+	char text[UUID_TEXT_LEN + 1];
+	uuid_format(id, text);
+	buf_addf(out, "\"%s\"", uuid_is_equal(id, &nil) ? "none" : text);
+}
+
+/* What the answer is about: as the reference's. */
+static void add_head(const struct report_question *q, struct buf *out)
+{
+	buf_adds(out, q->n_campaigns == 1 ? "{\"campaign_id\":" : "{\"campaign_ids\":[");
+	for (uint32_t i = 0; i < q->n_campaigns; i++) {
+		buf_adds(out, i == 0 ? "" : ",");
+		add_campaign(out, &q->campaigns[i]);
 	}
-	return result;
+	buf_addf(out, "%s,\"group_by\":\"%s\",\"data\":[", q->n_campaigns == 1 ? "" : "]",
+		 group_by_word(q->group_by));
 }
 
-static enum gather_result gather(struct gathering *g, int32_t today)
+/* What the reference's does not say, behind its fields. */
+static void add_tail(const struct serving *s, struct buf *out)
 {
-	const struct statistics_wish *wish = &g->wish;
-	struct worker *w = g->r->w;
-	int32_t through = 0;
-	const enum history_result cached = history_lookup(
-		w->deps->cache, &wish->campaign_id, wish->from, wish->to, g->days, &g->n, &through);
-	if (cached != HISTORY_HIT)
-		return gather_uncached(g, cached == HISTORY_MISS);
-	if (through >= wish->from)
-		metrics_add(w->metrics, M_STATS_CACHE, 1);
-	if (through >= wish->to)
-		return GATHER_OK;
-	const int32_t rest = through >= wish->from ? through + 1 : wish->from;
-	if (rest == today && wish->to == today && ask_live(g, today))
-		return GATHER_OK;
-	return ask_postgres(g, rest);
-}
-
-static void add_money(struct buf *out, const char *key, __int128 minor)
-{
-	char text[MONEY_TEXT_MAX];
-	(void)money_format(minor, text);
-	buf_addf(out, ",\"%s\":\"%s\"", key, text);
-}
-
-static void add_period(struct buf *out, enum group_by group_by, const struct day_totals *d)
-{
-	const struct totals *t = &d->totals;
-	char period[DATE_TEXT_LEN + 1];
-	char rate[RATE_TEXT_MAX];
-	date_format(d->day, period);
-	if (group_by == GROUP_MONTHLY)
-		period[strlen("YYYY-MM")] = '\0';
-	rate_format(totals_conversion_rate(t), rate);
-	buf_addf(out, "{\"period\":\"%s\",\"total_clicks\":%lld,\"total_conversions\":%lld", period,
-		 (long long)t->clicks, (long long)t->conversions);
-	add_money(out, "total_value", t->value_minor);
-	buf_addf(out, ",\"conversion_rate\":%s,\"unattributed_conversions\":%lld", rate,
-		 (long long)t->unattributed);
-	add_money(out, "unattributed_value", t->unattributed_value_minor);
+	const struct report *rep = s->wish.report;
+	const struct report_question *q = &rep->question;
+	char from[DATE_TEXT_LEN + 1], to[DATE_TEXT_LEN + 1];
+	date_format(q->from, from);
+	date_format(q->to, to);
+	buf_addf(out, "],\"from\":\"%s\",\"to\":\"%s\",\"tz\":\"%s\",\"models\":[", from, to,
+		 q->zone);
+	for (uint32_t m = 0; m < q->n_models; m++)
+		buf_addf(out, "%s\"%s\"", m == 0 ? "" : ",", model_word(q->models[m]));
+	buf_adds(out, "],\"live_as_of\":");
+	if (all_closed(rep)) {
+		buf_adds(out, "null");
+	} else {
+		buf_addc(out, '"');
+		add_as_of(s, out);
+		buf_addc(out, '"');
+	}
+	buf_adds(out, ",\"sources\":[");
+	add_sources(s, "\"", out);
+	buf_addf(out, "],\"degraded\":%s,\"next_cursor\":", s->degraded ? "true" : "false");
+	if (rep->periods.more) {
+		buf_addc(out, '"');
+		statistics_cursor(q, &rep->periods, out);
+		buf_addc(out, '"');
+	} else {
+		buf_adds(out, "null");
+	}
 	buf_addc(out, '}');
 }
 
-static void answer(struct gathering *g)
+/* The same for the formats whose bodies are rows alone. */
+static void add_tail_fields(const struct serving *s, struct buf *head)
 {
-	const enum group_by group_by = g->wish.group_by;
-	struct buf *out = response_begin(g->r);
-	buf_addc(out, '{');
-	response_add_uuid(out, "campaign_id", &g->wish.campaign_id);
-	buf_addf(out, ",\"group_by\":\"%s\",\"data\":[", group_by_word(group_by));
-	const size_t n = totals_fold(group_by, g->days, g->n);
-	for (size_t i = n; i > 0; i--) {
-		if (i < n)
-			buf_addc(out, ',');
-		add_period(out, group_by, &g->days[i - 1]);
+	const struct report *rep = s->wish.report;
+	if (!all_closed(rep)) {
+		buf_adds(head, "Statistics-Live-As-Of: ");
+		add_as_of(s, head);
+		buf_adds(head, "\r\n");
 	}
-	buf_adds(out, "]}");
-	response_send(g->r, 200);
+	buf_adds(head, "Statistics-Sources: ");
+	add_sources(s, "", head);
+	buf_addf(head, "\r\nStatistics-Degraded: %s\r\n", s->degraded ? "true" : "false");
+	if (rep->periods.more) {
+		buf_adds(head, "Statistics-Next-Cursor: ");
+		statistics_cursor(&rep->question, &rep->periods, head);
+		buf_adds(head, "\r\n");
+	}
 }
 
-void rate_format(double rate, char out[RATE_TEXT_MAX])
+/* Does the client have this text already? */
+static bool has_tag(const struct request *r, const char *tag)
 {
-	/* %g leaves zeros out, so fifteen digits show every shorter decimal as it is. */
-	for (int digits = 15; digits <= 17; digits++) {
-		(void)snprintf(out, RATE_TEXT_MAX, "%.*g", digits, rate);
-		if (strtod(out, NULL) == rate)
-			return;
+	const char *have = mg_get_header(r->conn, "If-None-Match");
+	return have != NULL && (strcmp(have, "*") == 0 || strstr(have, tag) != NULL);
+}
+
+static void send_answer(struct serving *s, const char *content_type, const char *body, size_t len,
+			struct buf *head)
+{
+	buf_adds(head, "Cache-Control: no-cache\r\nVary: Accept\r\n");
+	if (!all_closed(s->wish.report)) {
+		response_send_more(s->r, 200, content_type, head->data);
+		return;
+	}
+	char tag[TAG_TEXT_MAX];
+	struct hash128 hash = hash128(body, len);
+	(void)snprintf(tag, sizeof(tag), "\"%016" PRIx64 "%016" PRIx64 "\"", hash.high, hash.low);
+	buf_addf(head, "ETag: %s\r\n", tag);
+	response_send_more(s->r, has_tag(s->r, tag) ? 304 : 200, content_type, head->data);
+}
+
+static void answer(struct serving *s)
+{
+	const struct report *rep = s->wish.report;
+	struct buf *out = response_begin(s->r);
+	const size_t begin = out->len;
+	struct buf head = BUF_INIT;
+	const char *content_type = "application/json";
+	switch (s->wish.format) {
+	case FORMAT_CSV:
+		content_type = "text/csv; charset=utf-8; header=present";
+		table_add_csv(out, rep, s->wish.metrics);
+		add_tail_fields(s, &head);
+		break;
+	case FORMAT_NDJSON:
+		content_type = "application/x-ndjson";
+		table_add_json(out, rep, s->wish.metrics, "\n", true);
+		add_tail_fields(s, &head);
+		break;
+	case FORMAT_JSON:
+	case FORMATS:
+		add_head(&rep->question, out);
+		table_add_json(out, rep, s->wish.metrics, ",", false);
+		add_tail(s, out);
+		break;
+	}
+	send_answer(s, content_type, out->data + begin, out->len - begin, &head);
+	buf_release(&head);
+}
+
+static void finish(struct serving *s)
+{
+	const struct report *rep = s->wish.report;
+	switch (rep != NULL ? rep->status : REPORT_FAILED) {
+	case REPORT_OK:
+		answer(s);
+		break;
+	case REPORT_NO_CAMPAIGN:
+		response_error(s->r, 404, "unknown_campaign", "campaign_id",
+			       "no event of this campaign was seen");
+		break;
+	case REPORT_REFUSED:
+		response_error(s->r, 400, "invalid_field", rep->field, "%s: %s", rep->field,
+			       rep->problem);
+		break;
+	case REPORT_FAILED:
+		response_error(s->r, 503, "unavailable", NULL, "the statistics cannot be read now");
+		break;
 	}
 }
 
 void statistics_serve(struct request *r)
 {
-	struct gathering g = {.r = r};
+	struct serving s = {.r = r};
 	struct wish_error error;
-	const int32_t today = day_of_ms(r->now_ms);
-	if (!statistics_wish_read(r->info->query_string, today, &g.wish, &error)) {
+	if (!statistics_wish_read(r->info->query_string, mg_get_header(r->conn, "Accept"),
+				  r->now_ms, &s.wish, &error)) {
 		response_error(r, 400, error.code, error.field, "%s%s%s", error.field,
 			       error.field[0] == '\0' ? "" : ": ", error.message);
-		return;
+	} else {
+		if (statistics_wish_is_plain(&s.wish.report->question))
+			answer_plain(&s);
+		else
+			answer_report(&s);
+		finish(&s);
 	}
-	g.days = xcalloc((size_t)(g.wish.to - g.wish.from) + 1, sizeof(*g.days));
-	switch (gather(&g, today)) {
-	case GATHER_OK:
-		answer(&g);
-		break;
-	case GATHER_NO_CAMPAIGN:
-		response_error(r, 404, "unknown_campaign", "campaign_id",
-			       "no event of this campaign was seen");
-		break;
-	case GATHER_FAILED:
-		response_error(r, 503, "unavailable", NULL, "the statistics cannot be read now");
-		break;
-	}
-	free(g.days);
+	report_free(s.wish.report);
 }

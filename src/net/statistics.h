@@ -1,8 +1,9 @@
 /*
- * GET of a campaign's statistics by day, week or month.
+ * GET of campaigns' statistics.
  *
- * Overview: closed days come from the history cache, today from the live actor, everything that
- * those cannot answer from PostgreSQL by a query actor. Every part is no older than a second.
+ * Overview: what UTC days by last click of one campaign can answer is put together from the caches
+ * (gather.h); everything else is one question to a query actor. Either way the answer is a report,
+ * written as JSON, CSV or NDJSON.
  * Threads: the worker that serves the request.
  */
 #ifndef NET_STATISTICS_H
@@ -13,10 +14,5 @@
 struct request;
 
 void statistics_serve(struct request *r);
-
-#define RATE_TEXT_MAX 32
-
-/** Write the shortest decimal that reads back as @rate, and a NUL. */
-void rate_format(double rate, char out[RATE_TEXT_MAX]);
 
 #endif

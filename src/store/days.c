@@ -130,7 +130,7 @@ enum err days_history(struct pg *pg, const struct uuid *campaign, struct day_tot
 }
 
 enum err days_of_campaign(struct pg *pg, const struct uuid *campaign, int32_t from, int32_t to,
-			  struct day_totals **days, uint32_t *n)
+			  struct day_totals **days, uint32_t *n, int32_t *closed_through)
 {
 	char id[UUID_TEXT_LEN + 1], texts[2][NUMBER_MAX];
 	uuid_format(campaign, id);
@@ -145,7 +145,8 @@ enum err days_of_campaign(struct pg *pg, const struct uuid *campaign, int32_t fr
 		PQclear(r);
 		return ERR_NOT_FOUND;
 	}
-	take_days(r, 1, days, n);
+	*closed_through = (int32_t)pg_int(r, 0, 1);
+	take_days(r, 2, days, n);
 	return ERR_OK;
 }
 

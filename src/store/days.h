@@ -40,7 +40,8 @@ enum err days_history(struct pg *pg, const struct uuid *campaign, struct day_tot
 
 /** A campaign's days in [@from, @to], ascending, empty ones left out. ERR_NOT_FOUND as above. */
 enum err days_of_campaign(struct pg *pg, const struct uuid *campaign, int32_t from, int32_t to,
-			  struct day_totals **days, uint32_t *n) MUST_CHECK;
+			  struct day_totals **days, uint32_t *n,
+			  int32_t *closed_through) MUST_CHECK;
 
 /** The campaign days in [@from, @to] that have anything in them; the caller frees. */
 enum err days_live(struct pg *pg, int32_t from, int32_t to, struct campaign_day **days,

@@ -99,12 +99,17 @@ static size_t lower_bound(const struct entry *e, int32_t day)
 	return low;
 }
 
+uint64_t history_as_of(const struct history_cache *cache)
+{
+	/* acquire: see fresh_note */
+	return atomic_load_explicit(&cache->as_of_ns, memory_order_acquire);
+}
+
 enum history_result history_lookup(struct history_cache *cache, const struct uuid *campaign,
 				   int32_t from, int32_t to, struct day_totals *days, size_t *n,
 				   int32_t *through)
 {
-	/* acquire: see fresh_note */
-	const uint64_t as_of = atomic_load_explicit(&cache->as_of_ns, memory_order_acquire);
+	const uint64_t as_of = history_as_of(cache);
 	if (as_of == 0 || clock_mono_ns() - as_of > HISTORY_MAX_AGE_NS)
 		return HISTORY_STALE;
 	*n = 0;

@@ -29,6 +29,10 @@ void history_cache_free(struct history_cache *cache);
 void history_thread_start(void);
 void history_thread_stop(void);
 
+/** The moment (monotonic) from before which the cache has everything; 0: never. What is looked up
+ * afterwards is at least as fresh. @thread any */
+uint64_t history_as_of(const struct history_cache *cache);
+
 enum history_result {
 	HISTORY_HIT,
 	HISTORY_MISS,  /* the campaign is not cached: ask PostgreSQL, and warm it with MSG_WARM */

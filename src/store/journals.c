@@ -28,7 +28,7 @@ enum err journals_closed_through(struct pg *pg, int32_t *out)
 	return e;
 }
 
-/* Write the journals, weeks and months of the staged days. */
+/* Write the journals, packed quarters, weeks and months of the staged days. */
 static enum err write_staged(struct pg *pg, int64_t *written)
 {
 	PGresult *r;
@@ -36,6 +36,10 @@ static enum err write_staged(struct pg *pg, int64_t *written)
 	if (e == ERR_OK)
 		*written = strtoll(PQcmdTuples(r), NULL, 10);
 	PQclear(r);
+	if (e == ERR_OK && *written > 0)
+		e = pg_run(pg, SQL_clear_quarters, 0, NULL, NULL);
+	if (e == ERR_OK && *written > 0)
+		e = pg_run(pg, SQL_write_quarters, 0, NULL, NULL);
 	if (e == ERR_OK && *written > 0)
 		e = pg_run(pg, SQL_write_statistics, 0, NULL, NULL);
 	if (e == ERR_OK && *written > 0)

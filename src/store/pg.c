@@ -290,8 +290,8 @@ static enum err prepare(struct pg *pg, enum sql sql)
 	return e;
 }
 
-enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
-		       const int *lengths, const int *formats, PGresult **result)
+static enum err run(struct pg *pg, enum sql sql, int n, const char *const *params,
+		    const int *lengths, const int *formats, bool binary, PGresult **result)
 {
 	ASSERT(n <= PG_PARAMS_MAX);
 	if (result != NULL)
@@ -302,8 +302,8 @@ enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *pa
 	PGresult *r = NULL;
 	if (e == ERR_OK) {
 		const uint64_t until = deadline(pg);
-		if (PQsendQueryPrepared(pg->conn, sql_name(sql), n, params, lengths, formats, 0) !=
-			    1 ||
+		if (PQsendQueryPrepared(pg->conn, sql_name(sql), n, params, lengths, formats,
+					binary ? 1 : 0) != 1 ||
 		    !flush(pg, until))
 			return send_failed(pg);
 		e = take_results(pg, until, &r);
@@ -320,7 +320,19 @@ enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *pa
 
 enum err pg_run(struct pg *pg, enum sql sql, int n, const char *const *params, PGresult **result)
 {
-	return pg_run_binary(pg, sql, n, params, NULL, NULL, result);
+	return run(pg, sql, n, params, NULL, NULL, false, result);
+}
+
+enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
+		       const int *lengths, const int *formats, PGresult **result)
+{
+	return run(pg, sql, n, params, lengths, formats, false, result);
+}
+
+enum err pg_run_to_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
+			  PGresult **result)
+{
+	return run(pg, sql, n, params, NULL, NULL, true, result);
 }
 
 enum err pg_commit(struct pg *pg)

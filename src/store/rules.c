@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/statement.h"
+#include "util/log.h"
 
 /* The columns of rules.sql. */
 enum { KIND, CAMPAIGN, TYPE, FROM, LENGTH, FIRST, LAST, PATH_MAX, NARROWED, DIRECT };
@@ -70,7 +71,11 @@ static enum err read_rules(struct pg *pg, struct rules *rules)
 	}
 	PQclear(r);
 	rules_sort(rules);
-	return ERR_OK;
+	if (rules_are_complete(rules))
+		return ERR_OK;
+	log_error("postgres", "attribution_windows or attribution_models has no row for all time: "
+			      "`tyrattribution serve` makes them at its start");
+	return ERR_FAILED;
 }
 
 enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision)

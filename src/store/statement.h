@@ -28,6 +28,10 @@ enum err pg_run(struct pg *pg, enum sql sql, int n, const char *const *params,
 enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
 		       const int *lengths, const int *formats, PGresult **result) MUST_CHECK;
 
+/** As pg_run, but all columns of the result are PostgreSQL's binary form. */
+enum err pg_run_to_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
+			  PGresult **result) MUST_CHECK;
+
 /** Run a COPY ... FROM STDIN (FORMAT binary) statement with @rows, whose header and trailer are
  * added here. */
 enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows) MUST_CHECK;

@@ -24,7 +24,7 @@ WINDOW_MS = 24 * MS_PER_HOUR       # CLICK_EVENT_TIME_WINDOW_HOURS' default
 EPOCH = datetime.date(1970, 1, 1)
 
 COMPARED_TABLES = ("click_events", "conversion_events", "click_buckets", "conversion_buckets", "day_shares",
-                   "campaign_journals", "campaign_statistics")
+                   "campaign_journals", "campaign_statistics", "campaign_quarters")
 
 
 def seeded_random():
@@ -354,7 +354,8 @@ def day_shares(db):
     """{(campaign, day): Totals}: what the shards' shares add up to."""
     return {(str(campaign), day): Totals(*map(int, totals)) for campaign, day, *totals in db.execute(
         "SELECT campaign_id, day, sum(clicks), sum(conversions), sum(value_minor), sum(unattributed), "
-        "sum(unattributed_value_minor) FROM day_shares GROUP BY campaign_id, day")}
+        "sum(unattributed_value_minor) FROM day_shares GROUP BY campaign_id, day")
+        if any(totals)}
 
 
 def journals(db):

@@ -10,6 +10,8 @@ EVENTS = 40 * 50 * 4  # ROUNDS * RECORDS * PARTITIONS of tests/stress/pipeline_s
 def test_actors_book_each_event_once(world):
     """Writers, counter, live, history, journal, query and registrar race for a while; nothing is lost or doubled."""
     world.migrate()
+    world.sql("INSERT INTO attribution_windows (valid_from, lookback) VALUES ('-infinity', '1 day')")
+    world.sql("INSERT INTO attribution_models VALUES ('-infinity', 400000, 400000, '7 days', 200, false, '{direct}')")
     env = {**os.environ, **world.env, "TSAN_OPTIONS": "suppressions=tests/tsan.supp"}
     done = subprocess.run([PROGRAM], env=env, capture_output=True, text=True, timeout=300)
     output = done.stdout + done.stderr
@@ -21,6 +23,7 @@ def test_actors_book_each_event_once(world):
         "SELECT sum(clicks), sum(conversions), sum(unattributed) FROM day_shares")[0]
     assert clicks == EVENTS * 4 // 5
     assert conversions + unattributed == EVENTS // 5
+    assert conversions > 0
     assert world.sql("SELECT sum(clicks) FROM click_buckets")[0][0] == clicks
     identity = world.sql(
         "SELECT bool_and(high_offset[t] - first_offset[t] = stored[t] + duplicate[t] + dead_lettered[t] + gaps[t])"

@@ -271,6 +271,7 @@ def test_head(server):
     server.click(campaign_id=campaign)
     eventually(lambda: server.get(STATISTICS, campaign_id=campaign).json().get("data"), 5)
     target = f"{STATISTICS}?campaign_id={campaign}&from=2025-01-01&to=2025-01-02"
+    eventually(lambda: server.get(target).json()["sources"] == ["cache"], 5)    # then answers stay the same
     with Client(server) as client:
         got = client.send(f"GET {target} HTTP/1.1\r\n{HOST}\r\n").read()
         head = client.send(f"HEAD {target} HTTP/1.1\r\n{HOST}\r\n").read(head_only=True)
@@ -444,7 +445,7 @@ def test_query_strings(server):
                    f"{STATISTICS}?campaign_id={campaign.upper()}", f"{server.url}{STATISTICS}?campaign_id={campaign}"):
         assert one(server, f"GET {target} HTTP/1.1\r\n{HOST}\r\n").status == 200, target
     for query in (f"campaign_id={campaign}%", f"campaign_id={campaign}%4", f"campaign_id={campaign}%zz", "%ff=1",
-                  f"campaign_id={campaign}&campaign_id={campaign}", f"campaign_id={campaign}#x"):
+                  f"campaign_id={campaign}&to=2025-01-01&to=2025-01-01", f"campaign_id={campaign}#x"):
         answer = one(server, f"GET {STATISTICS}?{query} HTTP/1.1\r\n{HOST}\r\n")
         assert answer.status == 400, (query, answer.body)
 

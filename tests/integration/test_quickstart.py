@@ -76,7 +76,7 @@ def test_counts_show_within_a_second(server):
     # the campaign is new, so that 404 is an answer too until then
     eventually(lambda: row_of(server.statistics(campaign), wanted["period"]) == wanted, 1)
     statistics = server.statistics(campaign)
-    assert list(statistics) == ["campaign_id", "group_by", "data"]
+    assert list(statistics)[:3] == ["campaign_id", "group_by", "data"]
     assert (statistics["campaign_id"], statistics["group_by"]) == (campaign, "daily")
 
 

@@ -399,15 +399,18 @@ def test_rebuilt_tables_are_equal(world):
     # The same by the tests' own dumps, now that nothing moves.
     world.wait_processed(60)
     eventually(lambda: model.journals_follow(world.db()), 30)
+    revision = world.sql("SELECT revision FROM attribution_revision")
     done = replay(world, "--into", "again")
     assert done.returncode == 1 and "--drop-first" in done.stderr
     done = replay(world, "--into", "again", "--drop-first")
     assert done.returncode == 0 and differing(done) == set(), done.stdout + done.stderr
+    assert world.sql("SELECT revision FROM attribution_revision") == revision, "copying settings is no change of them"
     live = model.dump(world.db())
     db = world.db()
     db.execute("SET search_path = again")
     model.assert_same_dumps(live, model.dump(db), "rebuilt")
-    statistics = [server.statistics(log.workload.campaigns[0], group_by=g) for g in ("daily", "weekly", "monthly")]
+    statistics = [server.statistics(log.workload.campaigns[0], group_by=g)["data"]
+                  for g in ("daily", "weekly", "monthly")]
     assert server.stop() == 0
     # The names changed, the rebuilt tables are the live ones.
     world.sql("ALTER SCHEMA public RENAME TO former")
@@ -417,7 +420,7 @@ def test_rebuilt_tables_are_equal(world):
     world.flush()
     server = world.serve()
     world.wait_processed(60)
-    assert statistics == [server.statistics(log.workload.campaigns[0], group_by=g)
+    assert statistics == [server.statistics(log.workload.campaigns[0], group_by=g)["data"]
                           for g in ("daily", "weekly", "monthly")]
     check_world(world)
 

@@ -257,8 +257,11 @@ def test_bad_statistics_requests(server):
     cases = [
         ("", "missing_field", "campaign_id"), ("?group_by=daily", "missing_field", "campaign_id"),
         ("?campaign_id=abc", "invalid_field", "campaign_id"), ("?campaign_id=", "invalid_field", "campaign_id"),
-        (f"?campaign_id={campaign}&campaign_id={campaign}", "duplicate_field", "campaign_id"),
-        (f"?campaign_id={campaign}&group_by=hourly", "invalid_field", "group_by"),
+        (f"?campaign_id={campaign}&group_by=daily&group_by=daily", "duplicate_field", "group_by"),
+        (f"?campaign_id={campaign}&group_by=yearly", "invalid_field", "group_by"),
+        (f"?campaign_id={campaign}&tz=Mars", "invalid_field", "tz"),
+        (f"?campaign_id={campaign}&model=shapley", "invalid_field", "model"),
+        (f"?campaign_id={campaign}&sources=a", "invalid_field", "sources"),
         (f"?campaign_id={campaign}&from=2025-1-1", "invalid_field", "from"),
         (f"?campaign_id={campaign}&to=2025-02-30", "invalid_field", "to"),
         (f"?campaign_id={campaign}&from=2025-02-02&to=2025-02-01", "invalid_field", "from"),

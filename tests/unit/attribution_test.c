@@ -205,6 +205,23 @@ static void test_windows(void **state)
 	rules_release(&r);
 }
 
+static void test_incomplete_rules(void **state)
+{
+	struct rules r = {0};
+	(void)state;
+	assert_false(rules_are_complete(&r));
+	add_models(&r, RULES_BEGINNING, 200, false);
+	add_window(&r, 0, "", 5, DAY);
+	add_window(&r, 0, "sale", RULES_BEGINNING, DAY);
+	add_window(&r, 1, "", RULES_BEGINNING, DAY);
+	rules_sort(&r);
+	assert_false(rules_are_complete(&r));
+	add_window(&r, 0, "", RULES_BEGINNING, DAY);
+	rules_sort(&r);
+	assert_true(rules_are_complete(&r));
+	rules_release(&r);
+}
+
 static void test_window_edges(void **state)
 {
 	struct arena a = ARENA_INIT;
@@ -395,6 +412,7 @@ int main(void)
 		cmocka_unit_test(test_position_based),
 		cmocka_unit_test(test_time_decay),
 		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_incomplete_rules),
 		cmocka_unit_test(test_window_edges),
 		cmocka_unit_test(test_bounded_path),
 		cmocka_unit_test(test_last_click_is_narrowed),

@@ -36,31 +36,6 @@ static int32_t day(const char *text)
 	return d;
 }
 
-static void days_fold_into_weeks_and_months(void **state)
-{
-	(void)state;
-	const struct day_totals days[] = {
-		{day("2026-11-01"), {.clicks = 1}},			/* a Sunday */
-		{day("2026-11-02"), {.clicks = 2, .value_minor = 100}}, /* a Monday */
-		{day("2026-11-03"), {.clicks = 0}},
-		{day("2026-11-08"), {.clicks = 4, .conversions = 1}},
-		{day("2026-12-01"), {.unattributed = 1}},
-	};
-	struct day_totals w[ARRAY_LEN(days)], m[ARRAY_LEN(days)];
-	memcpy(w, days, sizeof(days));
-	memcpy(m, days, sizeof(days));
-	assert_int_equal(totals_fold(GROUP_WEEKLY, w, ARRAY_LEN(w)), 3);
-	assert_int_equal(w[0].day, day("2026-10-26"));
-	assert_int_equal(w[1].day, day("2026-11-02"));
-	assert_int_equal(w[1].totals.clicks, 6);
-	assert_int_equal(w[2].day, day("2026-11-30"));
-	assert_int_equal(totals_fold(GROUP_MONTHLY, m, ARRAY_LEN(m)), 2);
-	assert_int_equal(m[0].totals.clicks, 7);
-	assert_int_equal(m[0].totals.conversions, 1);
-	assert_true(m[0].totals.value_minor == 100);
-	assert_int_equal(m[1].day, day("2026-12-01"));
-}
-
 static void default_ranges(void **state)
 {
 	(void)state;
@@ -68,14 +43,8 @@ static void default_ranges(void **state)
 	assert_int_equal(group_default_from(GROUP_DAILY, today), day("2026-10-25"));
 	assert_int_equal(group_default_from(GROUP_WEEKLY, today), day("2025-12-01"));
 	assert_int_equal(group_default_from(GROUP_MONTHLY, today), day("2025-12-01"));
-}
-
-static void rate_is_in_per_cent(void **state)
-{
-	(void)state;
-	const struct totals none = {.conversions = 3}, some = {.clicks = 8, .conversions = 1};
-	assert_true(totals_conversion_rate(&none) == 0.0);
-	assert_true(totals_conversion_rate(&some) == 12.5);
+	assert_int_equal(group_default_from(GROUP_HOURLY, today), day("2026-11-22"));
+	assert_int_equal(group_default_from(GROUP_TOTAL, today), day("2026-10-25"));
 }
 
 static const char click[] = "{\"click_id\":\"0190a000-0000-7000-8000-000000000001\","
@@ -164,9 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(murmur2_equals_kafka),
-		cmocka_unit_test(days_fold_into_weeks_and_months),
 		cmocka_unit_test(default_ranges),
-		cmocka_unit_test(rate_is_in_per_cent),
 		cmocka_unit_test(records_are_decoded_or_named_dead),
 		cmocka_unit_test(a_set_holds_what_was_added),
 		cmocka_unit_test(an_arena_keeps_what_it_gave),

@@ -1,6 +1,6 @@
 /*
  * The pure parts of request handling: framing, query strings, elements of a body, gzip, the wishes
- * of statistics and journals.
+ * of journals.
  */
 #include "test.h"
 
@@ -12,10 +12,7 @@
 #include "net/gunzip.h"
 #include "net/journal.h"
 #include "net/query.h"
-#include "net/statistics.h"
-#include "net/wish.h"
 
-#define CAMPAIGN "campaign_id=018f0000-0000-7000-8000-000000000001"
 #define TODAY 20000
 
 /* The framing of a request with up to three header fields; the status of a refusal, or 0. */
@@ -201,34 +198,6 @@ static void test_gunzip(void **state)
 	buf_release(&out);
 }
 
-static void test_statistics_wish(void **state)
-{
-	(void)state;
-	struct statistics_wish wish;
-	struct wish_error error;
-	assert_true(statistics_wish_read(CAMPAIGN, TODAY, &wish, &error));
-	assert_true(wish.to == TODAY && wish.from == TODAY - 29 && wish.group_by == GROUP_DAILY);
-	assert_true(statistics_wish_read(CAMPAIGN "&to=1970-03-01&group_by=monthly", TODAY, &wish,
-					 &error));
-	assert_int_equal(wish.to, 59);
-	assert_int_equal(wish.from, month_add(59, -11));
-	static const char *const bad[][2] = {
-		{NULL, "campaign_id"},
-		{"campaign_id=x", "campaign_id"},
-		{CAMPAIGN "&" CAMPAIGN, "campaign_id"},
-		{CAMPAIGN "&group_by=hourly", "group_by"},
-		{CAMPAIGN "&from=2026-02-29", "from"},
-		{CAMPAIGN "&from=2026-02-02&to=2026-02-01", "from"},
-		{CAMPAIGN "&from=2000-01-01&to=2020-01-01", "from"},
-		{CAMPAIGN "&nothing", "nothing"},
-		{CAMPAIGN "&x=%", ""},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		assert_false(statistics_wish_read(bad[i][0], TODAY, &wish, &error));
-		assert_string_equal(error.field, bad[i][1]);
-	}
-}
-
 static bool wish_of(const char *text, struct journal_wish *wish, struct journal_error *error)
 {
 	cJSON *tree = cJSON_Parse(text);
@@ -266,24 +235,6 @@ static void test_journal_wish(void **state)
 	}
 }
 
-static void test_rates(void **state)
-{
-	(void)state;
-	static const struct {
-		double rate;
-		const char *text;
-	} rows[] = {{0, "0"},
-		    {100, "100"},
-		    {12.5, "12.5"},
-		    {0.1, "0.1"},
-		    {100.0 / 3, "33.333333333333336"}};
-	char text[RATE_TEXT_MAX];
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		rate_format(rows[i].rate, text);
-		assert_string_equal(text, rows[i].text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,9 +246,7 @@ int main(void)
 		cmocka_unit_test(test_elements_of_arrays),
 		cmocka_unit_test(test_elements_of_lines),
 		cmocka_unit_test(test_gunzip),
-		cmocka_unit_test(test_statistics_wish),
 		cmocka_unit_test(test_journal_wish),
-		cmocka_unit_test(test_rates),
 	};
 	return cmocka_run_group_tests_name("request", tests, NULL, NULL);
 }
