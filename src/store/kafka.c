@@ -18,6 +18,7 @@
 
 #define ADMIN_TIMEOUT_MS 10000
 #define DESTROY_WAIT_NS (5 * NS_PER_S)
+#define KEPT_MAX 256
 
 /* A destroy that is under way. Freed by whichever of the two threads lets go of it last. */
 struct destroy {
@@ -99,6 +100,15 @@ bool kafka_destroy(rd_kafka_t *rk)
 		log_error("kafka", "the library hangs while it is closed, going on without it");
 	let_go(d);
 	return done;
+}
+
+void kafka_keep(void *used)
+{
+	static _Atomic(void *) kept[KEPT_MAX];
+	static atomic_uint n;
+	const unsigned place = atomic_fetch_add(&n, 1);
+	if (place < KEPT_MAX)
+		atomic_store(&kept[place], used);
 }
 
 const char *kafka_topic(const struct config *cfg, enum event_kind kind)

@@ -33,6 +33,12 @@ const char *kafka_topic(const struct config *cfg, enum event_kind kind);
  */
 bool kafka_destroy(rd_kafka_t *rk);
 
+/**
+ * Keep what a library that hangs may still use: it is never freed, and found by whoever looks for
+ * leaks. @thread any
+ */
+void kafka_keep(void *used);
+
 /** Create the topics that are missing. False: @error says why. @thread main */
 bool kafka_create_topics(const struct config *cfg, int32_t partitions,
 			 char error[KAFKA_ERROR_MAX]) MUST_CHECK;

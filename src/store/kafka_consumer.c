@@ -212,4 +212,6 @@ void kafka_consumer_free(struct kafka_consumer *c)
 	rd_kafka_queue_destroy(c->queue);
 	if (kafka_destroy(c->rk))
 		free(c);
+	else
+		kafka_keep(c);
 }
