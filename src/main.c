@@ -155,7 +155,7 @@ static void start_actors(struct program *p)
 
 static void start_server(struct program *p)
 {
-	const struct net_deps deps = {
+	struct net_deps deps = {
 		.cfg = &p->cfg,
 		.partitions = p->deployment.partitions,
 		.producer = p->producer_mb,
@@ -169,8 +169,8 @@ static void start_server(struct program *p)
 		.health = &p->health,
 		.mailboxes = p->mailboxes,
 		.n_mailboxes = p->n_mailboxes,
-		.gauges = {p->gauges[EVENT_CLICK], p->gauges[EVENT_CONVERSION]},
 	};
+	memcpy(deps.gauges, p->gauges, sizeof(deps.gauges));
 	p->server = server_start(&deps);
 }
 

@@ -27,6 +27,7 @@ SOURCES := \
 	domain/period.c \
 	domain/report.c \
 	domain/rules.c \
+	domain/topic.c \
 	domain/totals.c \
 	net/admin.c \
 	net/bulk.c \

@@ -13,10 +13,9 @@ FROM (
 FULL JOIN (
 	SELECT shard, 1 AS topic, sum(clicks) AS events FROM recounted_clicks GROUP BY 1
 	UNION ALL
-	SELECT shard, 2, sum(credit / 1000000 + unattributed)
-	FROM recounted_conversions
-	WHERE model = 'last_click'
-	GROUP BY 1
+	SELECT shard, 2, count(*) FROM conversion_events GROUP BY 1
+	UNION ALL
+	SELECT shard, 3, count(*) FROM adjustment_events GROUP BY 1
 ) e ON e.shard = f.partition AND e.topic = f.topic
 LEFT JOIN (
 	SELECT d.partition, array_position($1::text[], d.topic) AS topic, count(*) AS letters

@@ -1,11 +1,14 @@
--- Recount the conversions of some days for every model, from the credits they are stored with. A conversion that a
+-- Recount the conversions of some days for every model, from the credits and the adjusted values they are stored with;
+-- cancelled ones are not counted. A conversion that a
 -- model credits to nothing is unattributed where it said to be. Values are shared by the credits, to the cent: what
 -- rounding down leaves goes to the largest remainders, the later touch first.
 -- $1 first day, $2 last day
 WITH conversions AS NOT MATERIALIZED (
-	SELECT *, date_bin('15 minutes', conversion_date, 'epoch'::timestamptz) AS bucket
+	SELECT conversion_id, conversion_date, shard, campaign_id, source, type, touch_ids, touch_campaigns, touch_sources,
+		credits, coalesce(adjusted_minor, value_minor) AS value_minor,
+		date_bin('15 minutes', conversion_date, 'epoch'::timestamptz) AS bucket
 	FROM conversion_events
-	WHERE conversion_date >= $1::date::timestamp AT TIME ZONE 'UTC'
+	WHERE NOT is_cancelled AND conversion_date >= $1::date::timestamp AT TIME ZONE 'UTC'
 		AND conversion_date < ($2::date + 1)::timestamp AT TIME ZONE 'UTC'
 ), models (row, model) AS (
 	VALUES (1, 'last_click'), (2, 'first_click'), (3, 'linear'), (4, 'position_based'), (5, 'time_decay'),

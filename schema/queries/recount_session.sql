@@ -78,7 +78,9 @@ CREATE TEMP TABLE staged_targets (
 	source          text COLLATE "C" NOT NULL,
 	type            text COLLATE "C" NOT NULL,
 	value_minor     bigint NOT NULL,
-	named_click_id  uuid
+	named_click_id  uuid,
+	adjusted_minor  bigint, -- by its adjustments
+	is_cancelled    boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE staged_paths (
 	t               integer PRIMARY KEY,

@@ -1,4 +1,4 @@
--- Keep the staged conversions whose stored path is not the one that was made.
+-- Keep the staged conversions whose stored path, or adjusted value, is not the one that was made.
 INSERT INTO wrong_attributions (shard, conversion_id, conversion_date, campaign_id, click_id, click_date, touches,
 	right_click_id, right_click_date, right_touches)
 SELECT c.shard, c.conversion_id, c.conversion_date, c.campaign_id, c.click_id, c.click_date, cardinality(c.touch_ids),

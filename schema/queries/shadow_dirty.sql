@@ -6,7 +6,7 @@ WITH closed AS (
 ), again AS (
 	INSERT INTO read_again
 	SELECT f.partition, t.topic
-	FROM partition_fences f, unnest(ARRAY['clicks', 'conversions'], f.reread) AS t (topic, reread)
+	FROM partition_fences f, unnest(ARRAY['clicks', 'conversions', 'adjustments'], f.reread) AS t (topic, reread)
 	WHERE t.reread > 0
 )
 INSERT INTO dirty_days

@@ -18,10 +18,15 @@ FROM (
 		SELECT shard, (conversion_date AT TIME ZONE 'UTC')::date AS day, count(*) AS n,
 			sum(hashtextextended((conversion_id, conversion_date, user_id, campaign_id, source, type,
 				value_minor, named_click_id, click_id, click_date, path_extras, path_beyond, touch_ids, touch_dates,
-				touch_campaigns, touch_sources, credits)::text, 0)) AS hash
+				touch_campaigns, touch_sources, credits, adjusted_minor, is_cancelled)::text, 0)) AS hash
 		FROM conversion_events
 		GROUP BY 1, 2
 	) v
+	UNION ALL
+	SELECT 'adjustment_events', format('shard %s', shard), count(*),
+		sum(hashtextextended((adjustment_id, adjustment_date, user_id, conversion_id, change, amount_minor)::text, 0))
+	FROM adjustment_events
+	GROUP BY shard
 	UNION ALL
 	SELECT 'click_buckets', format('shard %s, %s', shard, day), n, hash
 	FROM (
@@ -75,7 +80,7 @@ FROM (
 			WHEN NOT EXISTS (SELECT FROM read_again a WHERE a.partition = f.partition AND a.topic = t.topic)
 			THEN t.stored END)::text, 0)
 	FROM partition_fences f,
-		unnest(ARRAY['clicks', 'conversions'], f.first_offset, f.high_offset, f.stored, f.duplicate,
+		unnest(ARRAY['clicks', 'conversions', 'adjustments'], f.first_offset, f.high_offset, f.stored, f.duplicate,
 			f.dead_lettered, f.gaps) AS t (topic, first, high, stored, duplicate, dead_lettered, gaps)
 	WHERE t.high >= 0
 ) t

@@ -1,7 +1,7 @@
 -- Stage the conversions whose paths a batch makes: those of the batch that are not stored yet, and the stored ones
--- of its clicks' users that a click may be a touch of, or that name one. Nobody moves a stored row in between, since
--- only the holder of the fence writes a user's rows. Answers them: t, the place in the batch, and of those that are
--- stored what they are.
+-- of its clicks' users that a click may be a touch of, or that name one, or that its adjustments name. Nobody moves a
+-- stored row in between, since only the holder of the fence writes a user's rows. Answers them: t, the place in the
+-- batch, of those that are stored what they are, and of all what their adjustments make of them.
 -- $1 the longest window, milliseconds
 WITH targets AS (
 	(
@@ -19,22 +19,36 @@ WITH targets AS (
 	(
 		SELECT DISTINCT ON (v.conversion_id, v.conversion_date) NULL::int, v.home, v.place, v.conversion_id,
 			v.conversion_date, v.user_id, v.campaign_id, v.source, v.type, v.value_minor, v.named_click_id
-		FROM staged_clicks k
-		CROSS JOIN LATERAL (
-			SELECT c.*, c.tableoid AS home, c.ctid AS place
-			FROM conversion_events c
-			WHERE c.user_id = k.user_id AND c.conversion_date >= k.click_date
-				AND c.conversion_date <= k.click_date + $1::bigint * interval '1 millisecond'
+		FROM (
+			SELECT w.*
+			FROM staged_clicks k
+			CROSS JOIN LATERAL (
+				SELECT c.*, c.tableoid AS home, c.ctid AS place
+				FROM conversion_events c
+				WHERE c.user_id = k.user_id AND c.conversion_date >= k.click_date
+					AND c.conversion_date <= k.click_date + $1::bigint * interval '1 millisecond'
+				UNION ALL
+				SELECT c.*, c.tableoid, c.ctid
+				FROM conversion_events c
+				WHERE c.named_click_id = k.click_id AND c.user_id = k.user_id AND c.conversion_date >= k.click_date
+				OFFSET 0
+			) w
 			UNION ALL
-			SELECT c.*, c.tableoid, c.ctid
-			FROM conversion_events c
-			WHERE c.named_click_id = k.click_id AND c.user_id = k.user_id AND c.conversion_date >= k.click_date
-			OFFSET 0
+			SELECT w.*
+			FROM staged_adjustments a
+			CROSS JOIN LATERAL (
+				SELECT c.*, c.tableoid AS home, c.ctid AS place
+				FROM conversion_events c
+				WHERE c.conversion_id = a.conversion_id AND c.user_id = a.user_id
+				OFFSET 0
+			) w
 		) v
 		ORDER BY v.conversion_id, v.conversion_date
 	)
 )
 INSERT INTO staged_targets AS s
-SELECT row_number() OVER (), t.* FROM targets t
+SELECT row_number() OVER (), t.*, a.adjusted_minor, a.is_cancelled
+FROM targets t
+CROSS JOIN LATERAL adjustments_of(t.conversion_id, t.user_id, t.value_minor) a
 RETURNING s.t, s.n, s.conversion_id, (extract(epoch FROM s.conversion_date) * 1000)::bigint, s.campaign_id, s.source,
-	s.type, s.value_minor, s.named_click_id
+	s.type, s.value_minor, s.named_click_id, s.adjusted_minor, s.is_cancelled

@@ -1,10 +1,10 @@
 -- The stored paths of the targets that are stored: a row for each touch, in order, with its credits, or one without a touch.
--- Behind its credits: the last click that is stored beside the path.
+-- Behind its credits: the last click that is stored beside the path, and what is booked as its adjustments' result.
 SELECT s.t, u.click_id, (extract(epoch FROM u.click_date) * 1000)::bigint, u.campaign_id, u.source, c.path_extras,
 	c.path_beyond,
 	c.credits[u.place], c.credits[n.touches + u.place], c.credits[2 * n.touches + u.place],
 	c.credits[3 * n.touches + u.place], c.credits[4 * n.touches + u.place], c.credits[5 * n.touches + u.place],
-	c.click_id, (extract(epoch FROM c.click_date) * 1000)::bigint
+	c.click_id, (extract(epoch FROM c.click_date) * 1000)::bigint, c.adjusted_minor, c.is_cancelled
 FROM staged_targets s
 CROSS JOIN LATERAL (
 	SELECT e.*

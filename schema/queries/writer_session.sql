@@ -25,6 +25,15 @@ CREATE TEMP TABLE staged_conversions (
 	value_minor     bigint NOT NULL,
 	named_click_id  uuid
 ) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE staged_adjustments (
+	n               integer NOT NULL,
+	adjustment_id   uuid NOT NULL,
+	adjustment_date timestamptz NOT NULL,
+	user_id         uuid NOT NULL,
+	conversion_id   uuid NOT NULL,
+	change          text COLLATE "C" NOT NULL,
+	amount_minor    bigint NOT NULL
+) ON COMMIT DELETE ROWS;
 -- Conversions whose paths are made: staged ones (n is their place), and stored ones (home and place say where).
 CREATE TEMP TABLE staged_targets (
 	t               integer NOT NULL,
@@ -38,7 +47,9 @@ CREATE TEMP TABLE staged_targets (
 	source          text COLLATE "C" NOT NULL,
 	type            text COLLATE "C" NOT NULL,
 	value_minor     bigint NOT NULL,
-	named_click_id  uuid
+	named_click_id  uuid,
+	adjusted_minor  bigint, -- by its adjustments
+	is_cancelled    boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE staged_paths (
 	t               integer PRIMARY KEY,

@@ -6,7 +6,7 @@ SELECT format('campaign %s, %s, shard %s, conversion %s', campaign_id,
 	WHEN click_id IS DISTINCT FROM right_click_id OR click_date IS DISTINCT FROM right_click_date
 	THEN format('click %s stored, %s by the rule', coalesce(click_id::text, 'none'),
 		coalesce(right_click_id::text, 'none'))
-	ELSE format('a path of %s touches stored, of %s by the rule, or other credits', touches, right_touches)
+	ELSE format('a path of %s touches stored, of %s by the rule, or other credits or adjustments', touches, right_touches)
 	END
 FROM wrong_attributions
 ORDER BY conversion_date, conversion_id

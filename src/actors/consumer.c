@@ -192,9 +192,9 @@ static bool claim_wanted(struct consumer *c)
 					      memory_order_relaxed);
 		log_info("consumer",
 			 "partition claimed| partition=%d epoch=%" PRId64 " clicks_from=%" PRId64
-			 " conversions_from=%" PRId64,
+			 " conversions_from=%" PRId64 " adjustments_from=%" PRId64,
 			 p, part->claim.epoch, part->position[EVENT_CLICK],
-			 part->position[EVENT_CONVERSION]);
+			 part->position[EVENT_CONVERSION], part->position[EVENT_ADJUSTMENT]);
 	}
 	return true;
 }

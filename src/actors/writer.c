@@ -200,6 +200,8 @@ static void count_topic(struct writer *w, const struct ledger_batch *b, int t)
 				 M_CLICKS_REREAD},
 		[EVENT_CONVERSION] = {M_CONVERSIONS_STORED, M_CONVERSIONS_DUPLICATE,
 				      M_CONVERSIONS_DEAD, M_CONVERSIONS_REREAD},
+		[EVENT_ADJUSTMENT] = {M_ADJUSTMENTS_STORED, M_ADJUSTMENTS_DUPLICATE,
+				      M_ADJUSTMENTS_DEAD, M_ADJUSTMENTS_REREAD},
 	};
 	metrics_add(w->metrics, ids[t][0], b->stored[t]);
 	metrics_add(w->metrics, ids[t][1], b->duplicate[t]);
@@ -233,7 +235,7 @@ static void after_commit(struct writer *w, struct part *part, uint64_t began_ns)
 	metrics_observe(w->metrics, M_BATCH_EVENTS, b->taken);
 	metrics_observe(w->metrics, M_BATCH_SECONDS, clock_mono_ns() - began_ns);
 	metrics_add(w->metrics, M_GAPS, b->gaps);
-	metrics_add(w->metrics, M_ATTRIBUTED_LATE, b->reattributed);
+	metrics_add(w->metrics, M_ATTRIBUTED_LATE, b->changed);
 	for (int t = 0; t < EVENT_KINDS; t++)
 		count_topic(w, b, t);
 	log_refused(b);

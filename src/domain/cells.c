@@ -111,14 +111,20 @@ static void book_model(struct cells *c, struct cell *key, const struct path_wish
 	}
 }
 
+bool worth_is_equal(struct worth a, struct worth b)
+{
+	return a.value_minor == b.value_minor && a.is_adjusted == b.is_adjusted &&
+	       a.is_cancelled == b.is_cancelled;
+}
+
 void cells_book(struct cells *c, const struct path_wish *w, const struct path *p,
-		int64_t value_minor, int sign)
+		struct worth worth, int sign)
 {
 	struct cell key = {.type = w->type, .bucket_ms = floor_to_bucket(w->time_ms)};
 	ASSERT(w->type.data != NULL);
-	for (int m = 0; m < MODELS; m++) {
+	for (int m = 0; m < MODELS && !worth.is_cancelled; m++) {
 		key.model = (enum model)m;
-		book_model(c, &key, w, p, value_minor, sign);
+		book_model(c, &key, w, p, worth.value_minor, sign);
 	}
 }
 

@@ -32,9 +32,18 @@ struct cells {
 	uint32_t n;
 };
 
-/** Add a conversion of @value_minor with this path, @sign 1, or take it back, -1. */
+/* What a conversion counts for, once its adjustments are heard. */
+struct worth {
+	int64_t value_minor; /* hundredths */
+	bool is_adjusted;    /* there are adjustments of it */
+	bool is_cancelled;   /* it counts for nothing */
+};
+
+bool worth_is_equal(struct worth a, struct worth b);
+
+/** Add a conversion of this worth with this path, @sign 1, or take it back, -1. */
 void cells_book(struct cells *c, const struct path_wish *w, const struct path *p,
-		int64_t value_minor, int sign);
+		struct worth worth, int sign);
 
 /** The next cell that holds something, from *@at = 0 on; NULL: no more. */
 const struct cell *cells_next(const struct cells *c, uint32_t *at);

@@ -22,10 +22,11 @@ enum key {
 	KEY_TYPE,
 	KEY_VALUE,
 	KEY_CLICK,
+	KEY_CONVERSION,
+	KEY_CANCEL,
+	KEY_REFUND,
 	KEYS
 };
-
-#define CLICK_KEYS KEY_TYPE /* a click has none of the keys from here on */
 
 static const struct uuid nil;
 
@@ -34,10 +35,25 @@ static const char *const words[EVENT_KINDS] = {EVENT_LIST(EVENT_WORD)};
 #undef EVENT_WORD
 
 #define EVENT_KEYS(kind, word, id_key, time_key)                                                   \
-	[kind] = {id_key,   "campaign_id", "user_id", time_key,                                    \
-		  "source", "type",	   "value",   "click_id"},
+	[kind] = {id_key,  "campaign_id", "user_id",	   time_key, "source", "type",             \
+		  "value", "click_id",	  "conversion_id", "cancel", "refund"},
 static const char *const keys[EVENT_KINDS][KEYS] = {EVENT_LIST(EVENT_KEYS)};
 #undef EVENT_KEYS
+
+/* Which of the keys a kind has. */
+#define HAS(key) (1u << (key))
+#define EVERY_KEY (HAS(KEY_ID) | HAS(KEY_USER) | HAS(KEY_TIME))
+#define TOUCH_KEYS (EVERY_KEY | HAS(KEY_CAMPAIGN) | HAS(KEY_SOURCE))
+static const unsigned known[EVENT_KINDS] = {
+	[EVENT_CLICK] = TOUCH_KEYS,
+	[EVENT_CONVERSION] = TOUCH_KEYS | HAS(KEY_TYPE) | HAS(KEY_VALUE) | HAS(KEY_CLICK),
+	[EVENT_ADJUSTMENT] = EVERY_KEY | HAS(KEY_CONVERSION) | HAS(KEY_CANCEL) | HAS(KEY_REFUND) |
+			     HAS(KEY_VALUE),
+};
+
+/* By enum change. */
+static const enum key change_keys[CHANGES] = {KEY_CANCEL, KEY_REFUND, KEY_VALUE};
+static const char *const change_words[CHANGES] = {"cancel", "refund", "value"};
 
 #define EXPECTED_UUID "expected a UUID: 36 characters, hexadecimal digits as 8-4-4-4-12"
 #define EXPECTED_TIME "expected an RFC 3339 time with an offset, such as 2026-01-02T03:04:05.678Z"
@@ -66,14 +82,14 @@ static bool fail_key(const struct fields *f, enum key key, const char *message)
 static bool find_fields(const cJSON *object, struct fields *f)
 {
 	bool seen[KEYS] = {false};
-	const int n = f->kind == EVENT_CLICK ? CLICK_KEYS : KEYS;
 	const cJSON *item;
 	cJSON_ArrayForEach(item, object)
 	{
 		int k = 0;
-		while (k < n && strcmp(item->string, keys[f->kind][k]) != 0)
+		while (k < KEYS && ((known[f->kind] & HAS(k)) == 0 ||
+				    strcmp(item->string, keys[f->kind][k]) != 0))
 			k++;
-		if (k == n)
+		if (k == KEYS)
 			continue;
 		if (seen[k])
 			return fail_key(f, (enum key)k, "stands twice; expected it once");
@@ -168,9 +184,10 @@ static bool read_source(const struct fields *f, struct event *out)
 	return read_text(f, KEY_SOURCE, &out->source, &out->source_len);
 }
 
-static bool read_value(const struct fields *f, int64_t *out_minor)
+/* An amount of money; 0 where it is left out. */
+static bool read_amount(const struct fields *f, enum key key, int64_t *out_minor)
 {
-	const cJSON *item = f->at[KEY_VALUE];
+	const cJSON *item = f->at[key];
 	enum money_result result = MONEY_NOT_A_DECIMAL;
 	if (item == NULL) {
 		*out_minor = 0;
@@ -180,13 +197,53 @@ static bool read_value(const struct fields *f, int64_t *out_minor)
 		result = money_from_double(item->valuedouble, out_minor);
 	else if (cJSON_IsString(item))
 		result = money_parse(item->valuestring, strlen(item->valuestring), out_minor);
-	return result == MONEY_OK || fail_key(f, KEY_VALUE, EXPECTED_VALUE);
+	return result == MONEY_OK || fail_key(f, key, EXPECTED_VALUE);
+}
+
+/* Which of cancel, refund and value an adjustment has: exactly one, and `cancel` is true. */
+static bool read_change(const struct fields *f, struct event *out)
+{
+	int given = 0;
+	for (int c = 0; c < CHANGES; c++) {
+		if (f->at[change_keys[c]] == NULL)
+			continue;
+		out->change = (enum change)c;
+		given++;
+	}
+	if (given == 0)
+		return fail_key(f, KEY_VALUE, "missing; expected one of cancel, refund and value");
+	if (given > 1)
+		return fail_key(f, change_keys[out->change],
+				"expected only one of cancel, refund and value");
+	if (out->change == CHANGE_CANCEL)
+		return cJSON_IsTrue(f->at[KEY_CANCEL]) || fail_key(f, KEY_CANCEL, "expected true");
+	return read_amount(f, change_keys[out->change], &out->value_minor);
+}
+
+static bool read_adjustment(const struct fields *f, struct event *out)
+{
+	return read_name(f, KEY_CONVERSION, &out->conversion_id) &&
+	       read_uuid(f, KEY_USER, &out->user_id) && read_time(f, &out->time_ms) &&
+	       read_change(f, out);
+}
+
+static bool read_conversion(const struct fields *f, struct event *out)
+{
+	return read_text(f, KEY_TYPE, &out->type, &out->type_len) &&
+	       read_amount(f, KEY_VALUE, &out->value_minor) &&
+	       read_optional_name(f, KEY_CLICK, &out->click_id);
 }
 
 const char *event_word(enum event_kind kind)
 {
 	ASSERT(kind < EVENT_KINDS);
 	return words[kind];
+}
+
+const char *event_change_word(enum change change)
+{
+	ASSERT(change < CHANGES);
+	return change_words[change];
 }
 
 const char *event_id_key(enum event_kind kind)
@@ -219,15 +276,14 @@ bool event_read(enum event_kind kind, const cJSON *object, int64_t now_ms, struc
 	*out = (struct event){.kind = kind, .source = "", .type = ""};
 	if (!cJSON_IsObject(object))
 		return fail(error, "", "expected a JSON object");
-	if (!find_fields(object, &f) || !read_id(&f, now_ms, &out->id) ||
-	    !read_campaign(&f, &out->campaign_id) || !read_uuid(&f, KEY_USER, &out->user_id) ||
+	if (!find_fields(object, &f) || !read_id(&f, now_ms, &out->id))
+		return false;
+	if (kind == EVENT_ADJUSTMENT)
+		return read_adjustment(&f, out);
+	if (!read_campaign(&f, &out->campaign_id) || !read_uuid(&f, KEY_USER, &out->user_id) ||
 	    !read_time(&f, &out->time_ms) || !read_source(&f, out))
 		return false;
-	if (kind == EVENT_CLICK)
-		return true;
-	return read_text(&f, KEY_TYPE, &out->type, &out->type_len) &&
-	       read_value(&f, &out->value_minor) &&
-	       read_optional_name(&f, KEY_CLICK, &out->click_id);
+	return kind == EVENT_CLICK || read_conversion(&f, out);
 }
 
 bool event_check_time(const struct event *event, int64_t now_ms, int64_t future_limit_ms,
@@ -278,11 +334,11 @@ static void add_time(struct buf *out, const char *key, int64_t ms)
 	buf_addc(out, '"');
 }
 
-static void add_value(struct buf *out, int64_t minor)
+static void add_value(struct buf *out, const char *key, int64_t minor)
 {
 	char text[MONEY_TEXT_MAX];
 	const size_t len = money_format(minor, text);
-	add_member(out, ',', "value");
+	add_member(out, ',', key);
 	buf_add(out, text, len);
 }
 
@@ -292,24 +348,49 @@ static void add_text(struct buf *out, const char *key, const char *text, size_t 
 	buf_add_json(out, text, len);
 }
 
+static void write_click(const struct event *event, const char *const *key, struct buf *out)
+{
+	add_uuid(out, ',', key[KEY_CAMPAIGN], &event->campaign_id);
+	add_uuid(out, ',', key[KEY_USER], &event->user_id);
+	add_time(out, key[KEY_TIME], event->time_ms);
+}
+
+static void write_conversion(const struct event *event, const char *const *key, struct buf *out)
+{
+	add_uuid(out, ',', key[KEY_USER], &event->user_id);
+	if (!uuid_is_equal(&event->campaign_id, &nil))
+		add_uuid(out, ',', key[KEY_CAMPAIGN], &event->campaign_id);
+	if (!uuid_is_equal(&event->click_id, &nil))
+		add_uuid(out, ',', key[KEY_CLICK], &event->click_id);
+	add_time(out, key[KEY_TIME], event->time_ms);
+	add_value(out, key[KEY_VALUE], event->value_minor);
+	add_text(out, key[KEY_TYPE], event->type, event->type_len);
+}
+
+static void write_adjustment(const struct event *event, const char *const *key, struct buf *out)
+{
+	add_uuid(out, ',', key[KEY_CONVERSION], &event->conversion_id);
+	add_uuid(out, ',', key[KEY_USER], &event->user_id);
+	add_time(out, key[KEY_TIME], event->time_ms);
+	if (event->change != CHANGE_CANCEL) {
+		add_value(out, key[change_keys[event->change]], event->value_minor);
+		return;
+	}
+	add_member(out, ',', key[KEY_CANCEL]);
+	buf_adds(out, "true");
+}
+
 void event_write(const struct event *event, struct buf *out)
 {
+	static void (*const write[EVENT_KINDS])(const struct event *, const char *const *,
+						struct buf *) = {
+		[EVENT_CLICK] = write_click,
+		[EVENT_CONVERSION] = write_conversion,
+		[EVENT_ADJUSTMENT] = write_adjustment,
+	};
 	const char *const *key = keys[event->kind];
 	add_uuid(out, '{', key[KEY_ID], &event->id);
-	if (event->kind == EVENT_CLICK) {
-		add_uuid(out, ',', key[KEY_CAMPAIGN], &event->campaign_id);
-		add_uuid(out, ',', key[KEY_USER], &event->user_id);
-		add_time(out, key[KEY_TIME], event->time_ms);
-	} else {
-		add_uuid(out, ',', key[KEY_USER], &event->user_id);
-		if (!uuid_is_equal(&event->campaign_id, &nil))
-			add_uuid(out, ',', key[KEY_CAMPAIGN], &event->campaign_id);
-		if (!uuid_is_equal(&event->click_id, &nil))
-			add_uuid(out, ',', key[KEY_CLICK], &event->click_id);
-		add_time(out, key[KEY_TIME], event->time_ms);
-		add_value(out, event->value_minor);
-		add_text(out, key[KEY_TYPE], event->type, event->type_len);
-	}
+	write[event->kind](event, key, out);
 	if (event->source_len > 0)
 		add_text(out, key[KEY_SOURCE], event->source, event->source_len);
 	buf_addc(out, '}');

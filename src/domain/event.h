@@ -1,5 +1,6 @@
 /*
- * What an event is: a click or a conversion, how its JSON is read, checked and written.
+ * What an event is: a click, a conversion or an adjustment of one; how its JSON is read, checked
+ * and written.
  *
  * Overview: the same reader serves the HTTP edge and the consumer, so that a message that was
  * accepted can always be read again. Only the edge looks at the clock (event_check_time). Unknown
@@ -21,23 +22,34 @@
 /* kind, word, name of the id's key, name of the time's key */
 #define EVENT_LIST(X)                                                                              \
 	X(EVENT_CLICK, "click", "click_id", "click_date")                                          \
-	X(EVENT_CONVERSION, "conversion", "conversion_id", "conversion_date")
+	X(EVENT_CONVERSION, "conversion", "conversion_id", "conversion_date")                      \
+	X(EVENT_ADJUSTMENT, "adjustment", "adjustment_id", "adjustment_date")
 
 #define EVENT_ENUM(kind, word, id_key, time_key) kind,
 enum event_kind { EVENT_LIST(EVENT_ENUM) EVENT_KINDS };
 #undef EVENT_ENUM
+
+/* What an adjustment does to its conversion. */
+enum change {
+	CHANGE_CANCEL, /* it does not count any more */
+	CHANGE_REFUND, /* takes an amount off its value */
+	CHANGE_VALUE,  /* gives it another value */
+	CHANGES,
+};
 
 struct event {
 	enum event_kind kind;
 	struct uuid id;
 	struct uuid campaign_id; /* nil: left out, as a conversion may */
 	struct uuid user_id;
-	struct uuid click_id; /* conversions: the click they name; nil: none */
-	int64_t time_ms;      /* event time: milliseconds since 1970 UTC */
-	int64_t value_minor;  /* conversions; hundredths */
-	const char *source;   /* borrowed from the JSON tree, as is type; "": left out */
+	struct uuid click_id;	   /* conversions: the click they name; nil: none */
+	int64_t time_ms;	   /* event time: milliseconds since 1970 UTC */
+	int64_t value_minor;	   /* hundredths; of an adjustment: refunded, or the new value */
+	struct uuid conversion_id; /* adjustments: the conversion of the same user */
+	enum change change;	   /* adjustments */
+	const char *source;	   /* borrowed from the JSON tree, as is type; "": left out */
 	size_t source_len;
-	const char *type; /* conversions; "" for clicks */
+	const char *type; /* conversions; "" for the others */
 	size_t type_len;
 };
 
@@ -51,7 +63,10 @@ const char *event_word(enum event_kind kind);
 const char *event_id_key(enum event_kind kind);
 const char *event_time_key(enum event_kind kind);
 
-/** "click" or "conversion"; false for any other word. */
+/** "cancel", "refund" or "value": the key, and what the table adjustment_events says. */
+const char *event_change_word(enum change change);
+
+/** "click", "conversion" or "adjustment"; false for any other word. */
 bool event_kind_parse(const char *word, enum event_kind *out) MUST_CHECK;
 
 /**

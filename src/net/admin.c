@@ -92,8 +92,10 @@ static void add_partition(const struct net_deps *deps, struct buf *out, const ch
 
 static void add_partitions(const struct net_deps *deps, struct buf *out)
 {
-	if (deps->gauges[EVENT_CLICK] == NULL || deps->gauges[EVENT_CONVERSION] == NULL)
-		return;
+	for (int kind = 0; kind < EVENT_KINDS; kind++) {
+		if (deps->gauges[kind] == NULL)
+			return;
+	}
 	add_head(out, "tyr_consumer_lag", "gauge",
 		 "Kafka messages of a partition of ours that are not read yet.");
 	add_partition(deps, out, "tyr_consumer_lag", true);

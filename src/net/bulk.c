@@ -67,9 +67,10 @@ static bool read_kind(const cJSON *object, enum event_kind *out, struct event_er
 		found = item;
 	}
 	if (found == NULL)
-		return fail(error, "event", "missing; expected \"click\" or \"conversion\"");
+		return fail(error, "event",
+			    "missing; expected \"click\", \"conversion\" or \"adjustment\"");
 	if (!cJSON_IsString(found) || !event_kind_parse(found->valuestring, out))
-		return fail(error, "event", "expected \"click\" or \"conversion\"");
+		return fail(error, "event", "expected \"click\", \"conversion\" or \"adjustment\"");
 	return true;
 }
 

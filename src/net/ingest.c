@@ -15,6 +15,7 @@
 static const char *const created[EVENT_KINDS] = {
 	[EVENT_CLICK] = "Click event created successfully",
 	[EVENT_CONVERSION] = "Conversion event created successfully",
+	[EVENT_ADJUSTMENT] = "Adjustment event created successfully",
 };
 
 /* The error's code, from how often its field stands in the object. */
@@ -98,6 +99,11 @@ void ingest_click(struct request *r)
 void ingest_conversion(struct request *r)
 {
 	ingest(r, EVENT_CONVERSION);
+}
+
+void ingest_adjustment(struct request *r)
+{
+	ingest(r, EVENT_ADJUSTMENT);
 }
 
 bool ingest_read(const struct request *r, enum event_kind kind, const cJSON *object,

@@ -17,6 +17,7 @@ struct request;
 
 void ingest_click(struct request *r);
 void ingest_conversion(struct request *r);
+void ingest_adjustment(struct request *r);
 
 /** Read and check an event as it comes from a client. @thread http */
 bool ingest_read(const struct request *r, enum event_kind kind, const cJSON *object,

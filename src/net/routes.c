@@ -27,6 +27,8 @@ static const struct route api[] = {
 	{"/api/conversions", ROUTE_POST, ROUTE_CONVERSION, ingest_conversion},
 	{"/api/events/click", ROUTE_POST, ROUTE_CLICK, ingest_click},
 	{"/api/events/conversion", ROUTE_POST, ROUTE_CONVERSION, ingest_conversion},
+	{"/api/adjustments", ROUTE_POST, ROUTE_ADJUSTMENT, ingest_adjustment},
+	{"/api/events/adjustment", ROUTE_POST, ROUTE_ADJUSTMENT, ingest_adjustment},
 	{"/api/events/batch", ROUTE_POST, ROUTE_BATCH, bulk_ingest},
 	{"/api/campaign-statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},
 	{"/api/campaigns/statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},

@@ -18,6 +18,7 @@ struct request;
 #define ROUTE_LABEL_LIST(X)                                                                        \
 	X(ROUTE_CLICK, "click")                                                                    \
 	X(ROUTE_CONVERSION, "conversion")                                                          \
+	X(ROUTE_ADJUSTMENT, "adjustment")                                                          \
 	X(ROUTE_BATCH, "batch")                                                                    \
 	X(ROUTE_JOURNAL, "journal")                                                                \
 	X(ROUTE_STATISTICS, "statistics")                                                          \

@@ -12,7 +12,7 @@
 #include "store/statement.h"
 #include "util/log.h"
 
-#define ARRAY_TEXT_MAX 64
+#define ARRAY_TEXT_MAX 72
 
 /* Read a PostgreSQL array "{1,2}" of one number for each topic. */
 static void parse_array(const char *text, int64_t out[EVENT_KINDS])
@@ -38,8 +38,8 @@ static void parse_arrays(const PGresult *r, int row, int first, struct fence *ou
 
 static void format_array(const int64_t v[EVENT_KINDS], char out[ARRAY_TEXT_MAX])
 {
-	snprintf(out, ARRAY_TEXT_MAX, "{%" PRId64 ",%" PRId64 "}", v[EVENT_CLICK],
-		 v[EVENT_CONVERSION]);
+	snprintf(out, ARRAY_TEXT_MAX, "{%" PRId64 ",%" PRId64 ",%" PRId64 "}", v[EVENT_CLICK],
+		 v[EVENT_CONVERSION], v[EVENT_ADJUSTMENT]);
 }
 
 static enum err claim_once(struct pg *pg, const char *partition, const char *owner,

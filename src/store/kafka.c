@@ -111,11 +111,6 @@ void kafka_keep(void *used)
 		atomic_store(&kept[place], used);
 }
 
-const char *kafka_topic(const struct config *cfg, enum event_kind kind)
-{
-	return kind == EVENT_CLICK ? cfg->kafka_click_topic : cfg->kafka_conversion_topic;
-}
-
 static rd_kafka_t *admin_new(const struct config *cfg, char error[KAFKA_ERROR_MAX])
 {
 	rd_kafka_conf_t *conf = kafka_conf(cfg);
@@ -130,7 +125,7 @@ static rd_kafka_NewTopic_t *describe_topic(const struct config *cfg, enum event_
 {
 	char retention[24];
 	rd_kafka_NewTopic_t *topic =
-		rd_kafka_NewTopic_new(kafka_topic(cfg, kind), partitions,
+		rd_kafka_NewTopic_new(topic_name(cfg, kind), partitions,
 				      (int)cfg->kafka_replication, error, KAFKA_ERROR_MAX);
 	if (topic == NULL)
 		return NULL;
@@ -214,7 +209,7 @@ bool kafka_count_partitions(const struct config *cfg, int timeout_ms, int32_t co
 		counts[k] = 0;
 		for (int i = 0; e == RD_KAFKA_RESP_ERR_NO_ERROR && i < metadata->topic_cnt; i++) {
 			if (strcmp(metadata->topics[i].topic,
-				   kafka_topic(cfg, (enum event_kind)k)) == 0)
+				   topic_name(cfg, (enum event_kind)k)) == 0)
 				counts[k] = metadata->topics[i].partition_cnt;
 		}
 	}

@@ -10,7 +10,7 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include "domain/event.h"
+#include "domain/topic.h"
 #include "util/config.h"
 
 #define KAFKA_ERROR_MAX 512
@@ -22,9 +22,6 @@ rd_kafka_conf_t *kafka_conf(const struct config *cfg) MUST_CHECK;
 /** Set one property; an unknown name or value is a bug. */
 void kafka_set(rd_kafka_conf_t *conf, const char *name, const char *value);
 void kafka_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value);
-
-/** The topic that holds a kind of event. */
-const char *kafka_topic(const struct config *cfg, enum event_kind kind);
 
 /**
  * Destroy a producer or consumer, in a thread of its own, since the library may hang in it. False:

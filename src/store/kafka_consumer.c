@@ -25,17 +25,6 @@ struct kafka_consumer {
 	_Atomic bool closing;	     /* callbacks from here on are of nobody's interest */
 };
 
-static bool topic_kind(const struct config *cfg, const char *topic, enum event_kind *out)
-{
-	for (int k = 0; k < EVENT_KINDS; k++) {
-		if (strcmp(topic, kafka_topic(cfg, (enum event_kind)k)) == 0) {
-			*out = (enum event_kind)k;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The partition numbers of the first topic in @list; range assignment gives the same for every
  * topic. */
 static void report_assignment(struct kafka_consumer *c, const rd_kafka_topic_partition_list_t *list)
@@ -44,7 +33,7 @@ static void report_assignment(struct kafka_consumer *c, const rd_kafka_topic_par
 	int n = 0, others = 0;
 	for (int i = 0; i < list->cnt; i++) {
 		enum event_kind kind;
-		if (!topic_kind(c->cfg, list->elems[i].topic, &kind))
+		if (!topic_parse(c->cfg, list->elems[i].topic, &kind))
 			continue;
 		if (kind == EVENT_CLICK)
 			numbers[n++] = list->elems[i].partition;
@@ -118,7 +107,7 @@ struct kafka_consumer *kafka_consumer_new(const struct config *cfg, int wake_fd,
 	rd_kafka_queue_io_event_enable(c->queue, wake_fd, &one, sizeof(one));
 	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(EVENT_KINDS);
 	for (int k = 0; k < EVENT_KINDS; k++)
-		rd_kafka_topic_partition_list_add(topics, kafka_topic(cfg, (enum event_kind)k),
+		rd_kafka_topic_partition_list_add(topics, topic_name(cfg, (enum event_kind)k),
 						  RD_KAFKA_PARTITION_UA);
 	const rd_kafka_resp_err_t e = rd_kafka_subscribe(c->rk, topics);
 	rd_kafka_topic_partition_list_destroy(topics);
@@ -136,7 +125,7 @@ void kafka_consumer_assign(struct kafka_consumer *c, const int32_t *partitions,
 		for (int i = 0; i < n; i++) {
 			const int64_t offset = offsets[k * n + i];
 			rd_kafka_topic_partition_list_add(
-				list, kafka_topic(c->cfg, (enum event_kind)k), partitions[i])
+				list, topic_name(c->cfg, (enum event_kind)k), partitions[i])
 				->offset = offset < 0 ? RD_KAFKA_OFFSET_BEGINNING : offset;
 		}
 	}
@@ -151,7 +140,7 @@ static void report_out_of_range(struct kafka_consumer *c, const rd_kafka_message
 	enum event_kind kind;
 	int64_t low = -1, high = -1;
 	const char *topic = m->rkt != NULL ? rd_kafka_topic_name(m->rkt) : "";
-	if (!topic_kind(c->cfg, topic, &kind))
+	if (!topic_parse(c->cfg, topic, &kind))
 		return;
 	if (rd_kafka_query_watermark_offsets(c->rk, topic, m->partition, &low, &high,
 					     WATERMARK_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -181,7 +170,7 @@ enum kafka_poll_result kafka_consumer_poll(struct kafka_consumer *c, struct reco
 		return KAFKA_POLL_NOTHING;
 	if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return judge_error(c, m);
-	if (!topic_kind(c->cfg, rd_kafka_topic_name(m->rkt), &record->topic))
+	if (!topic_parse(c->cfg, rd_kafka_topic_name(m->rkt), &record->topic))
 		return KAFKA_POLL_AGAIN;
 	*partition = m->partition;
 	record->offset = m->offset;
@@ -195,7 +184,7 @@ enum kafka_poll_result kafka_consumer_poll(struct kafka_consumer *c, struct reco
 int64_t kafka_consumer_end(struct kafka_consumer *c, enum event_kind topic, int32_t partition)
 {
 	int64_t low, high;
-	if (rd_kafka_get_watermark_offsets(c->rk, kafka_topic(c->cfg, topic), partition, &low,
+	if (rd_kafka_get_watermark_offsets(c->rk, topic_name(c->cfg, topic), partition, &low,
 					   &high) != RD_KAFKA_RESP_ERR_NO_ERROR)
 		return -1;
 	return high >= 0 ? high : -1;

@@ -43,8 +43,8 @@ bool kafka_end_offsets(const struct config *cfg, int32_t partitions, int timeout
 		rd_kafka_topic_partition_list_new(partitions * EVENT_KINDS);
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		for (int32_t p = 0; p < partitions; p++)
-			rd_kafka_topic_partition_list_add(list,
-							  kafka_topic(cfg, (enum event_kind)k), p)
+			rd_kafka_topic_partition_list_add(list, topic_name(cfg, (enum event_kind)k),
+							  p)
 				->offset = RD_KAFKA_OFFSET_END;
 	}
 	const bool ok = take_ends(rk, list, partitions, timeout_ms, ends, error);

@@ -55,7 +55,7 @@ void kafka_log_free(struct kafka_log *log)
 
 const char *kafka_log_topic(const struct kafka_log *log, enum event_kind topic)
 {
-	return kafka_topic(log->cfg, topic);
+	return topic_name(log->cfg, topic);
 }
 
 const char *kafka_log_error(const struct kafka_log *log)
@@ -67,8 +67,8 @@ const char *kafka_log_error(const struct kafka_log *log)
 static bool failed(struct kafka_log *log, enum event_kind topic, int32_t partition,
 		   rd_kafka_resp_err_t e)
 {
-	snprintf(log->error, sizeof(log->error), "%s partition %d: %s",
-		 kafka_topic(log->cfg, topic), partition, rd_kafka_err2str(e));
+	snprintf(log->error, sizeof(log->error), "%s partition %d: %s", topic_name(log->cfg, topic),
+		 partition, rd_kafka_err2str(e));
 	return false;
 }
 
@@ -76,7 +76,7 @@ bool kafka_log_bounds(struct kafka_log *log, enum event_kind topic, int32_t part
 		      int64_t *end)
 {
 	const rd_kafka_resp_err_t e = rd_kafka_query_watermark_offsets(
-		log->rk, kafka_topic(log->cfg, topic), partition, low, end, ASK_TIMEOUT_MS);
+		log->rk, topic_name(log->cfg, topic), partition, low, end, ASK_TIMEOUT_MS);
 	return e == RD_KAFKA_RESP_ERR_NO_ERROR || failed(log, topic, partition, e);
 }
 
@@ -85,7 +85,7 @@ bool kafka_log_at_time(struct kafka_log *log, enum event_kind topic, int32_t par
 {
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 	rd_kafka_topic_partition_t *one =
-		rd_kafka_topic_partition_list_add(list, kafka_topic(log->cfg, topic), partition);
+		rd_kafka_topic_partition_list_add(list, topic_name(log->cfg, topic), partition);
 	one->offset = ms;
 	rd_kafka_resp_err_t e = rd_kafka_offsets_for_times(log->rk, list, ASK_TIMEOUT_MS);
 	if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -101,7 +101,7 @@ bool kafka_log_open(struct kafka_log *log, int32_t partition, const int64_t from
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		if (from[k] >= 0)
 			rd_kafka_topic_partition_list_add(
-				list, kafka_topic(log->cfg, (enum event_kind)k), partition)
+				list, topic_name(log->cfg, (enum event_kind)k), partition)
 				->offset = from[k];
 	}
 	log->partition = partition;
@@ -114,13 +114,7 @@ bool kafka_log_open(struct kafka_log *log, int32_t partition, const int64_t from
 static bool find_topic(const struct kafka_log *log, const rd_kafka_message_t *m,
 		       enum event_kind *out)
 {
-	const char *name = m->rkt != NULL ? rd_kafka_topic_name(m->rkt) : "";
-	for (int k = 0; k < EVENT_KINDS; k++) {
-		*out = (enum event_kind)k;
-		if (strcmp(name, kafka_topic(log->cfg, *out)) == 0)
-			return true;
-	}
-	return false;
+	return m->rkt != NULL && topic_parse(log->cfg, rd_kafka_topic_name(m->rkt), out);
 }
 
 static enum kafka_log_result judge_error(struct kafka_log *log, const rd_kafka_message_t *m,

@@ -63,7 +63,7 @@ bool kafka_producer_check_topics(const struct config *cfg, int32_t partitions, i
 			continue;
 		snprintf(error, error_size,
 			 "the topic %s has %d partitions, but %d are recorded in the database",
-			 kafka_topic(cfg, (enum event_kind)k), counts[k], partitions);
+			 topic_name(cfg, (enum event_kind)k), counts[k], partitions);
 		return false;
 	}
 	return true;
@@ -82,8 +82,7 @@ struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
 	if (p->rk == NULL)
 		die("Kafka's producer cannot start: %s", error);
 	for (int k = 0; k < EVENT_KINDS; k++) {
-		p->topics[k] =
-			rd_kafka_topic_new(p->rk, kafka_topic(cfg, (enum event_kind)k), NULL);
+		p->topics[k] = rd_kafka_topic_new(p->rk, topic_name(cfg, (enum event_kind)k), NULL);
 		ASSERT(p->topics[k] != NULL);
 	}
 	p->queue = rd_kafka_queue_get_main(p->rk);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "domain/decode.h"
+#include "domain/topic.h"
 #include "store/campaigns.h"
 #include "store/fence.h"
 #include "store/months.h"
@@ -142,7 +143,7 @@ static enum err register_campaigns(struct ledger *l, struct ledger_batch *b)
 
 static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 {
-	int32_t last_day[EVENT_KINDS] = {INT32_MIN, INT32_MIN};
+	int32_t last_day[EVENT_KINDS] = {INT32_MIN, INT32_MIN, INT32_MIN};
 	for (uint32_t i = 0; i < b->upto; i++) {
 		const struct event *event = &b->rows[i].event;
 		if (b->rows[i].dead != NULL || day_of_ms(event->time_ms) == last_day[event->kind])
@@ -156,19 +157,23 @@ static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 	return ERR_OK;
 }
 
-static enum err store_clicks(struct ledger *l, const char *shard, uint32_t *stored)
+/* Events that are stored as they are. */
+static enum err store_events(struct ledger *l, enum event_kind kind, const char *shard,
+			     uint32_t *stored)
 {
 	PGresult *r;
-	if (l->staging.of[EVENT_CLICK].n == 0)
+	if (l->staging.of[kind].n == 0)
 		return ERR_OK;
-	const enum err e = pg_run(l->pg, SQL_store_clicks, 1, &shard, &r);
+	const enum err e =
+		pg_run(l->pg, kind == EVENT_CLICK ? SQL_store_clicks : SQL_store_adjustments, 1,
+		       &shard, &r);
 	if (e == ERR_OK)
 		*stored = (uint32_t)pg_int(r, 0, 0);
 	PQclear(r);
 	return e;
 }
 
-/* Store the conversions with their paths, and change those that the clicks change. */
+/* Store the conversions with their paths, and change those that clicks and adjustments change. */
 static enum err store_conversions(struct ledger *l, struct ledger_batch *b, const char *shard,
 				  uint32_t *stored)
 {
@@ -181,7 +186,7 @@ static enum err store_conversions(struct ledger *l, struct ledger_batch *b, cons
 	if (e == ERR_OK)
 		e = paths_make(&l->paths, l->pg);
 	if (e == ERR_OK)
-		e = paths_store(&l->paths, l->pg, shard, stored, &b->reattributed);
+		e = paths_store(&l->paths, l->pg, shard, stored, &b->changed);
 	return e == ERR_OK ? paths_book(&l->paths, l->pg, &b->credited) : e;
 }
 
@@ -205,13 +210,16 @@ static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_bat
 static enum err count_topic(struct ledger *l, struct ledger_batch *b, enum event_kind t,
 			    uint32_t stored)
 {
+	static const enum sql conflicting[EVENT_KINDS] = {
+		[EVENT_CLICK] = SQL_conflicting_clicks,
+		[EVENT_CONVERSION] = SQL_conflicting_conversions,
+		[EVENT_ADJUSTMENT] = SQL_conflicting_adjustments,
+	};
 	const struct staged *s = &l->staging.of[t];
 	uint32_t conflicts = 0;
 	enum err e = ERR_OK;
 	if (stored < s->n)
-		e = find_conflicts(
-			l, t == EVENT_CLICK ? SQL_conflicting_clicks : SQL_conflicting_conversions,
-			b, &conflicts);
+		e = find_conflicts(l, conflicting[t], b, &conflicts);
 	if (s->reread) {
 		/* counted as reread; what was stored again all the same still moves the buckets */
 		b->stored[t] = 0;
@@ -225,9 +233,11 @@ static enum err count_topic(struct ledger *l, struct ledger_batch *b, enum event
 static enum err store_all(struct ledger *l, struct ledger_batch *b, const char *shard)
 {
 	uint32_t stored[EVENT_KINDS] = {0};
-	if (l->staging.of[EVENT_CLICK].n + l->staging.of[EVENT_CONVERSION].n == 0)
+	if (staging_is_empty(&l->staging))
 		return ERR_OK;
-	enum err e = store_clicks(l, shard, &stored[EVENT_CLICK]);
+	enum err e = store_events(l, EVENT_CLICK, shard, &stored[EVENT_CLICK]);
+	if (e == ERR_OK)
+		e = store_events(l, EVENT_ADJUSTMENT, shard, &stored[EVENT_ADJUSTMENT]);
 	if (e == ERR_OK)
 		e = store_conversions(l, b, shard, &stored[EVENT_CONVERSION]);
 	for (int t = 0; e == ERR_OK && t < EVENT_KINDS; t++)
@@ -263,10 +273,10 @@ static enum err book_shares(struct ledger *l, struct ledger_batch *b, const char
 	return ERR_OK;
 }
 
-/* Only a path that changed takes something away. */
+/* Only a stored conversion that changed takes something away. */
 static enum err drop_empty(struct ledger *l, const struct ledger_batch *b, const char *shard)
 {
-	if (b->reattributed == 0)
+	if (b->changed == 0)
 		return ERR_OK;
 	const enum err e = pg_run(l->pg, SQL_drop_empty_buckets, 1, &shard, NULL);
 	return e == ERR_OK ? pg_run(l->pg, SQL_drop_empty_shares, 1, &shard, NULL) : e;
@@ -278,7 +288,7 @@ static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const cha
 	snprintf(version, sizeof(version), "%lld", (long long)l->fence.version);
 	const char *const params[] = {shard, version};
 	enum err e = ERR_OK;
-	if (l->staging.of[EVENT_CLICK].n + l->staging.of[EVENT_CONVERSION].n == 0)
+	if (staging_is_empty(&l->staging))
 		return ERR_OK;
 	if (l->staging.of[EVENT_CLICK].n > 0)
 		e = pg_run(l->pg, SQL_book_click_buckets, 1, &shard, NULL);
@@ -289,11 +299,6 @@ static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const cha
 	if (e == ERR_OK && b->n_shares > 0)
 		e = pg_run(l->pg, SQL_list_changes, 2, params, NULL);
 	return e == ERR_OK ? drop_empty(l, b, shard) : e;
-}
-
-static const char *topic_name(const struct config *cfg, enum event_kind t)
-{
-	return t == EVENT_CLICK ? cfg->kafka_click_topic : cfg->kafka_conversion_topic;
 }
 
 static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b,
@@ -344,7 +349,7 @@ static void reset(struct ledger *l, struct ledger_batch *b)
 	staging_clear(&l->staging);
 	for (int t = 0; t < EVENT_KINDS; t++)
 		b->stored[t] = b->duplicate[t] = b->dead_lettered[t] = b->reread[t] = 0;
-	b->gaps = b->reattributed = b->n_shares = 0;
+	b->gaps = b->changed = b->n_shares = 0;
 	b->credited = false;
 	forget_conflicts(b);
 }

@@ -51,8 +51,8 @@ struct ledger_batch {
 	uint32_t dead_lettered[EVENT_KINDS];
 	uint32_t reread[EVENT_KINDS];
 	uint32_t gaps;
-	uint32_t reattributed; /* stored conversions whose path changed */
-	bool credited;	       /* conversion buckets changed */
+	uint32_t changed; /* stored conversions whose path or worth changed */
+	bool credited;	  /* conversion buckets changed */
 };
 
 struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics,

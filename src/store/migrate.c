@@ -113,18 +113,27 @@ static void count_partitions(const struct config *cfg, int32_t counts[EVENT_KIND
 	}
 }
 
+static bool are_there(const int32_t counts[EVENT_KINDS])
+{
+	for (int k = 0; k < EVENT_KINDS; k++) {
+		if (counts[k] == 0)
+			return false;
+	}
+	return true;
+}
+
 static void check_counts(const struct config *cfg, const int32_t counts[EVENT_KINDS],
 			 int32_t recorded)
 {
 	for (int k = 0; k < EVENT_KINDS; k++) {
 		if (counts[k] == 0)
 			die("the topic %s does not exist: run `tyrattribution migrate`",
-			    kafka_topic(cfg, (enum event_kind)k));
+			    topic_name(cfg, (enum event_kind)k));
 		if (counts[k] != recorded)
 			die("the topic %s has %d partitions, but %d are recorded in the database: "
 			    "a user's events would go "
 			    "to another partition than before. Use a topic with %d partitions.",
-			    kafka_topic(cfg, (enum event_kind)k), counts[k], recorded, recorded);
+			    topic_name(cfg, (enum event_kind)k), counts[k], recorded, recorded);
 	}
 }
 
@@ -157,8 +166,7 @@ void migrate_all(const struct config *cfg, struct metrics *metrics)
 	count_partitions(cfg, counts);
 	if (!kafka_create_topics(cfg, deployment.partitions, error))
 		die("the topics cannot be created: %s", error);
-	for (int tries = 0;
-	     tries < 50 && (counts[EVENT_CLICK] == 0 || counts[EVENT_CONVERSION] == 0); tries++) {
+	for (int tries = 0; tries < 50 && !are_there(counts); tries++) {
 		usleep(RETRY_US); /* metadata follows creation a little later */
 		count_partitions(cfg, counts);
 	}

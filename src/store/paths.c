@@ -23,7 +23,7 @@
 #define NUMBER_MAX 24
 
 /* The columns of stage_targets.sql and of the statements about touches. */
-enum { T, BATCH_PLACE, ID, TIME, CAMPAIGN, SOURCE, TYPE, VALUE, NAMED };
+enum { T, BATCH_PLACE, ID, TIME, CAMPAIGN, SOURCE, TYPE, VALUE, NAMED, ADJUSTED, CANCELLED };
 enum {
 	CLICK_T,
 	CLICK_ID,
@@ -35,6 +35,8 @@ enum {
 	PATH_CREDITS,
 	PATH_LAST_ID = PATH_CREDITS + MODELS,
 	PATH_LAST_TIME,
+	PATH_ADJUSTED,
+	PATH_CANCELLED,
 };
 
 static struct uuid uuid_at(const PGresult *r, int row, int col)
@@ -82,6 +84,18 @@ enum err paths_follow_rules(struct paths *p, struct pg *pg)
 	return rules_follow(pg, &p->rules, &p->revision);
 }
 
+/* What is a conversion of @value_minor worth by these two columns? */
+static struct worth worth_at(const PGresult *r, int row, int adjusted, int cancelled,
+			     int64_t value_minor)
+{
+	const bool is_adjusted = !PQgetisnull(r, row, adjusted);
+	return (struct worth){
+		.value_minor = is_adjusted ? pg_int(r, row, adjusted) : value_minor,
+		.is_adjusted = is_adjusted,
+		.is_cancelled = *PQgetvalue(r, row, cancelled) == 't',
+	};
+}
+
 static void read_target(struct paths *p, const PGresult *r, int row)
 {
 	struct target *t = &p->targets[pg_int(r, row, T) - 1];
@@ -95,6 +109,7 @@ static void read_target(struct paths *p, const PGresult *r, int row)
 		.names_click = !PQgetisnull(r, row, NAMED),
 		.is_new = !PQgetisnull(r, row, BATCH_PLACE),
 	};
+	t->worth = worth_at(r, row, ADJUSTED, CANCELLED, t->value_minor);
 }
 
 enum err paths_stage(struct paths *p, struct pg *pg, enum sql sql, int n, const char *const *params)
@@ -232,6 +247,7 @@ static void read_path(struct paths *p, const PGresult *r, int *row)
 			path->last = (int32_t)i;
 	}
 	*row = end;
+	t->old_worth = worth_at(r, first, PATH_ADJUSTED, PATH_CANCELLED, t->value_minor);
 	t->is_torn = !is_last_click(path, r, first);
 }
 
@@ -263,7 +279,8 @@ enum err paths_make(struct paths *p, struct pg *pg)
 		e = read_paths(p, pg);
 	for (uint32_t i = 0; e == ERR_OK && i < p->n; i++) {
 		struct target *t = &p->targets[i];
-		t->is_passed = !t->is_new && !t->is_torn && path_is_equal(&t->old, &t->now);
+		t->is_passed = !t->is_new && !t->is_torn && path_is_equal(&t->old, &t->now) &&
+			       worth_is_equal(t->old_worth, t->worth);
 	}
 	return e;
 }
@@ -396,9 +413,9 @@ enum err paths_book(struct paths *p, struct pg *pg, bool *booked)
 		const struct target *t = &p->targets[i];
 		if (t->is_passed)
 			continue;
-		cells_book(&p->cells, &t->wish, &t->now, t->value_minor, 1);
+		cells_book(&p->cells, &t->wish, &t->now, t->worth, 1);
 		if (!t->is_new)
-			cells_book(&p->cells, &t->wish, &t->old, t->value_minor, -1);
+			cells_book(&p->cells, &t->wish, &t->old, t->old_worth, -1);
 	}
 	while ((cell = cells_next(&p->cells, &at)) != NULL)
 		copy_cell(&rows, cell);

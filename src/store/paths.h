@@ -24,13 +24,14 @@
 struct target {
 	struct uuid conversion_id;
 	struct path_wish wish;
-	int64_t value_minor;
-	struct touch named; /* where wish.named points */
+	int64_t value_minor; /* as it was given */
+	struct touch named;  /* where wish.named points */
 	bool names_click;
 	bool is_new;	/* not stored yet */
 	bool is_torn;	/* the last click stored beside its path is not the path's */
 	bool is_passed; /* stored as it is already, by another shard, or not to be changed */
 	struct path old, now;
+	struct worth old_worth, worth;
 };
 
 struct paths {

@@ -110,7 +110,9 @@ enum err recount_fences(struct pg *pg, const char *const topics[EVENT_KINDS],
 			struct fence_count **counts, int *n)
 {
 	struct buf array = BUF_INIT;
-	buf_addf(&array, "{\"%s\",\"%s\"}", topics[EVENT_CLICK], topics[EVENT_CONVERSION]);
+	for (int k = 0; k < EVENT_KINDS; k++)
+		buf_addf(&array, "%c\"%s\"", k == 0 ? '{' : ',', topics[k]);
+	buf_addc(&array, '}');
 	const char *const params[] = {array.data};
 	PGresult *r;
 	const enum err e = pg_run(pg, SQL_compare_fences, 1, params, &r);
@@ -122,7 +124,7 @@ enum err recount_fences(struct pg *pg, const char *const topics[EVENT_KINDS],
 	for (int i = 0; i < *n; i++)
 		(*counts)[i] = (struct fence_count){
 			.partition = (int32_t)pg_int(r, i, 0),
-			.topic = pg_int(r, i, 1) == 1 ? EVENT_CLICK : EVENT_CONVERSION,
+			.topic = (enum event_kind)(pg_int(r, i, 1) - 1),
 			.first_offset = pg_int(r, i, 2),
 			.next_offset = pg_int(r, i, 3),
 			.high_offset = pg_int(r, i, 4),

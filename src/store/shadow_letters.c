@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "domain/decode.h"
+#include "domain/topic.h"
 #include "store/statement.h"
 
 #define WANTED_MAX 5000 /* events looked for at a time */
@@ -41,12 +42,6 @@ static int compare_letters(const void *a, const void *b)
 	if (x->topic != y->topic)
 		return x->topic < y->topic ? -1 : 1;
 	return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
-static bool find_topic(const struct config *cfg, const char *name, enum event_kind *out)
-{
-	*out = strcmp(name, cfg->kafka_click_topic) == 0 ? EVENT_CLICK : EVENT_CONVERSION;
-	return *out == EVENT_CLICK || strcmp(name, cfg->kafka_conversion_topic) == 0;
 }
 
 /* A bytea of a text result; NULL for NULL. Freed with PQfreemem. */
@@ -86,15 +81,18 @@ static void put_off(struct shadow_letter *letter)
 /* Which of them are stored all the same? */
 static enum err look_for(struct letters *l, enum event_kind kind, struct wanted *w)
 {
+	static const enum sql find[EVENT_KINDS] = {
+		[EVENT_CLICK] = SQL_shadow_clicks,
+		[EVENT_CONVERSION] = SQL_shadow_conversions,
+		[EVENT_ADJUSTMENT] = SQL_shadow_adjustments,
+	};
 	PGresult *r = NULL;
 	if (w->n == 0)
 		return ERR_OK;
 	buf_addc(&w->ids, '}');
 	buf_addc(&w->times, '}');
 	const char *const params[] = {w->ids.data, w->times.data};
-	const enum err e =
-		pg_run(l->pg, kind == EVENT_CLICK ? SQL_shadow_clicks : SQL_shadow_conversions, 2,
-		       params, &r);
+	const enum err e = pg_run(l->pg, find[kind], 2, params, &r);
 	for (int i = 0; e == ERR_OK && i < PQntuples(r); i++)
 		put_off(&l->items[w->letters[pg_int(r, i, 0) - 1]]);
 	PQclear(r);
@@ -140,7 +138,7 @@ static enum err fill_letters(struct letters *l, const PGresult *r,
 	l->items = xcalloc((size_t)PQntuples(r) + 1, sizeof(*l->items));
 	for (int i = 0; e == ERR_OK && i < PQntuples(r); i++) {
 		struct shadow_letter *letter = &l->items[l->n];
-		if (!find_topic(l->cfg, PQgetvalue(r, i, 0), &letter->topic))
+		if (!topic_parse(l->cfg, PQgetvalue(r, i, 0), &letter->topic))
 			continue; /* of topics that there were before */
 		letter->partition = (int32_t)pg_int(r, i, 1);
 		letter->offset = pg_int(r, i, 2);
@@ -203,7 +201,7 @@ enum err letters_take_back(struct pg *pg, const struct config *cfg, int32_t part
 		char *payload = bytes_of(r, i, 3, &record.payload_len);
 		record.key = key;
 		record.payload = payload;
-		if (find_topic(cfg, PQgetvalue(r, i, 0), &record.topic))
+		if (topic_parse(cfg, PQgetvalue(r, i, 0), &record.topic))
 			fn(context, &record);
 		PQfreemem(key);
 		PQfreemem(payload);

@@ -10,18 +10,15 @@
  */
 #include "store/staging.h"
 
+#include <string.h>
+
 #include "store/copy_rows.h"
 #include "store/statement.h"
 
 static const struct uuid nil;
 
-static void stage_event(struct staged *s, uint32_t n, const struct event *e)
+static void stage_touch(struct staged *s, const struct event *e)
 {
-	copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 9);
-	copy_int4(&s->rows, (int32_t)n);
-	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
-	copy_time(&s->rows, e->time_ms);
-	copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
 	copy_bytes(&s->rows, e->campaign_id.bytes, sizeof(e->campaign_id.bytes));
 	copy_bytes(&s->rows, e->source, e->source_len);
 	if (e->kind == EVENT_CONVERSION) {
@@ -32,6 +29,29 @@ static void stage_event(struct staged *s, uint32_t n, const struct event *e)
 		else
 			copy_bytes(&s->rows, e->click_id.bytes, sizeof(e->click_id.bytes));
 	}
+}
+
+static void stage_adjustment(struct staged *s, const struct event *e)
+{
+	const char *change = event_change_word(e->change);
+	copy_bytes(&s->rows, e->conversion_id.bytes, sizeof(e->conversion_id.bytes));
+	copy_bytes(&s->rows, change, strlen(change));
+	copy_int8(&s->rows, e->value_minor);
+}
+
+static void stage_event(struct staged *s, uint32_t n, const struct event *e)
+{
+	static const int columns[EVENT_KINDS] = {
+		[EVENT_CLICK] = 6, [EVENT_CONVERSION] = 9, [EVENT_ADJUSTMENT] = 7};
+	copy_row(&s->rows, columns[e->kind]);
+	copy_int4(&s->rows, (int32_t)n);
+	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
+	copy_time(&s->rows, e->time_ms);
+	copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
+	if (e->kind == EVENT_ADJUSTMENT)
+		stage_adjustment(s, e);
+	else
+		stage_touch(s, e);
 	s->n++;
 }
 
@@ -61,7 +81,7 @@ static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct re
 
 void staging_fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
 {
-	bool passed[EVENT_KINDS] = {false, false};
+	bool passed[EVENT_KINDS] = {false};
 	for (b->taken = 0; b->taken < b->upto; b->taken++) {
 		struct ledger_row *row = &b->rows[b->taken];
 		struct staged *s = &staging->of[row->record.topic];
@@ -80,12 +100,26 @@ void staging_fill(struct staging *staging, struct fence *fence, struct ledger_ba
 
 enum err staging_copy(const struct staging *staging, struct pg *pg)
 {
+	static const enum sql copy[EVENT_KINDS] = {
+		[EVENT_CLICK] = SQL_copy_clicks,
+		[EVENT_CONVERSION] = SQL_copy_conversions,
+		[EVENT_ADJUSTMENT] = SQL_copy_adjustments,
+	};
 	enum err e = ERR_OK;
-	if (staging->of[EVENT_CLICK].n > 0)
-		e = pg_copy_in(pg, SQL_copy_clicks, &staging->of[EVENT_CLICK].rows);
-	if (e == ERR_OK && staging->of[EVENT_CONVERSION].n > 0)
-		e = pg_copy_in(pg, SQL_copy_conversions, &staging->of[EVENT_CONVERSION].rows);
+	for (int t = 0; e == ERR_OK && t < EVENT_KINDS; t++) {
+		if (staging->of[t].n > 0)
+			e = pg_copy_in(pg, copy[t], &staging->of[t].rows);
+	}
 	return e;
+}
+
+bool staging_is_empty(const struct staging *staging)
+{
+	for (int t = 0; t < EVENT_KINDS; t++) {
+		if (staging->of[t].n > 0)
+			return false;
+	}
+	return true;
 }
 
 void staging_clear(struct staging *staging)

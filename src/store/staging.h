@@ -29,6 +29,7 @@ void staging_fill(struct staging *staging, struct fence *fence, struct ledger_ba
 /** Copy the rows into the session's temporary tables. */
 enum err staging_copy(const struct staging *staging, struct pg *pg) MUST_CHECK;
 
+bool staging_is_empty(const struct staging *staging);
 void staging_clear(struct staging *staging);
 void staging_release(struct staging *staging);
 

@@ -17,7 +17,7 @@
 	"  --reason R        malformed, misplaced, conflict, unknown_campaign or refused; "        \
 	"several\n"                                                                                \
 	"                    with commas, or the option again\n"                                   \
-	"  --topic T         click, conversion, or the name of a topic\n"                          \
+	"  --topic T         click, conversion, adjustment, or the name of a topic\n"              \
 	"  --partition N     the partition it was found in\n"                                      \
 	"  --offset N        the offset it was found at\n"                                         \
 	"  --from T          kept at T or later: YYYY-MM-DD (UTC) or 2026-01-31T13:00:00Z\n"       \

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "domain/decode.h"
+#include "domain/topic.h"
 #include "domain/event.h"
 
 #define LIST (1u << LETTERS_LIST)
@@ -107,10 +108,12 @@ static enum tool_exit read_topic(const struct config *cfg, struct letters_args *
 {
 	enum event_kind kind;
 	if (event_kind_parse(text, &kind))
-		text = kind == EVENT_CLICK ? cfg->kafka_click_topic : cfg->kafka_conversion_topic;
+		text = topic_name(cfg, kind);
 	if (text[0] == '\0' || strlen(text) > TOPIC_MAX)
-		return tool_usage(&dead_letters_tool,
-				  "--topic: expected click, conversion or the name of a topic");
+		return tool_usage(
+			&dead_letters_tool,
+			"--topic: expected click, conversion, adjustment or the name of a "
+			"topic");
 	a->filter.topic = text;
 	return TOOL_OK;
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "domain/decode.h"
+#include "domain/topic.h"
 #include "tools/dead_letters_print.h"
 #include "tools/dead_letters_send.h"
 
@@ -55,9 +56,7 @@ static void would_send(struct replay *r, const struct letter *letter,
 	buf_clear(&r->line);
 	buf_adds(&r->line, "would send: ");
 	letters_place_write(letter, &r->line);
-	buf_addf(&r->line, ": to %s %" PRId32 ", key %.*s",
-		 record->kind == EVENT_CLICK ? r->cfg->kafka_click_topic
-					     : r->cfg->kafka_conversion_topic,
+	buf_addf(&r->line, ": to %s %" PRId32 ", key %.*s", topic_name(r->cfg, record->kind),
 		 record->partition, UUID_TEXT_LEN, record->key);
 	puts(r->line.data);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "domain/decode.h"
+#include "domain/topic.h"
 #include "domain/partition.h"
 #include "store/kafka_producer.h"
 #include "util/clock.h"
@@ -33,11 +34,10 @@ struct letters_sender {
 /* The kind of event whose topic this is, or was. */
 static bool find_kind(const struct config *cfg, const char *topic, enum event_kind *out)
 {
-	const char *const names[EVENT_KINDS] = {cfg->kafka_click_topic,
-						cfg->kafka_conversion_topic};
 	for (int k = 0; k < EVENT_KINDS; k++) {
-		const size_t len = strlen(names[k]);
-		if (strncmp(topic, names[k], len) != 0)
+		const char *name = topic_name(cfg, (enum event_kind)k);
+		const size_t len = strlen(name);
+		if (strncmp(topic, name, len) != 0)
 			continue;
 		const char *rest = topic + len;
 		while (strncmp(rest, OLD_SUFFIX, strlen(OLD_SUFFIX)) == 0)
@@ -56,7 +56,7 @@ bool letters_judge(const struct config *cfg, int32_t partitions, const struct le
 	struct event event;
 	struct record record = {.payload = payload, .payload_len = (uint32_t)payload_len};
 	if (!find_kind(cfg, letter->topic, &record.topic)) {
-		*why = "its topic is neither KAFKA_CLICK_TOPIC nor KAFKA_CONVERSION_TOPIC";
+		*why = "its topic is none of those that the options KAFKA_..._TOPIC name";
 		return false;
 	}
 	const char *dead =

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "domain/topic.h"
 #include "store/kafka_ends.h"
 
 #define SHOWN 5 /* differences in detail, of each check */
@@ -148,9 +149,10 @@ static void print_pending(const struct reconcile *r, const struct fence_count *c
 		pending[c->topic] -= c->next_offset;
 	}
 	if (ok)
-		printf("%-8s %-20s %" PRId64 " clicks and %" PRId64 " conversions pending\n",
+		printf("%-8s %-20s %" PRId64 " clicks, %" PRId64 " conversions and %" PRId64
+		       " adjustments pending\n",
 		       outside > 0 ? "look" : "ok", "kafka", pending[EVENT_CLICK],
-		       pending[EVENT_CONVERSION]);
+		       pending[EVENT_CONVERSION], pending[EVENT_ADJUSTMENT]);
 	else
 		printf("%-8s %-20s it does not answer: %s\n", "skipped", "kafka", error);
 	if (outside > 0)
@@ -195,10 +197,9 @@ static void judge_fences(const struct reconcile *r, const struct fence_count *co
 static enum err check_fences(const struct reconcile *r, struct reconcile_result *out,
 			     struct fence_count **counts, int *n)
 {
-	const char *const topics[EVENT_KINDS] = {
-		[EVENT_CLICK] = r->cfg->kafka_click_topic,
-		[EVENT_CONVERSION] = r->cfg->kafka_conversion_topic,
-	};
+	const char *topics[EVENT_KINDS];
+	for (int k = 0; k < EVENT_KINDS; k++)
+		topics[k] = topic_name(r->cfg, (enum event_kind)k);
 	const enum err e = recount_fences(r->pg, topics, counts, n);
 	if (e == ERR_OK)
 		judge_fences(r, *counts, *n, topics, out);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "domain/topic.h"
 #include "util/datetime.h"
 
 static const char help[] =
@@ -28,7 +29,7 @@ static const char help[] =
 	"  --from-time T      messages written to Kafka at T or later: RFC 3339, or YYYY-MM-DD\n"
 	"                     for the beginning of that day in UTC\n"
 	"  --from-offset N    messages from this offset on, in each partition chosen\n"
-	"  --topic T          only this topic: click, conversion, or the topic's name\n"
+	"  --topic T          only this topic: click, conversion, adjustment, or the topic's name\n"
 	"  --partition N      only this partition number\n"
 	"  --from-available   where Kafka has deleted a part of what was asked for, begin with\n"
 	"                     what is left; else that is an error\n"
@@ -86,14 +87,9 @@ static bool parse_time(const char *text, int64_t *out_ms)
 static bool parse_topic(const struct config *cfg, const char *text, int *out)
 {
 	enum event_kind kind;
-	if (strcmp(text, cfg->kafka_click_topic) == 0)
-		*out = EVENT_CLICK;
-	else if (strcmp(text, cfg->kafka_conversion_topic) == 0)
-		*out = EVENT_CONVERSION;
-	else if (event_kind_parse(text, &kind))
-		*out = (int)kind;
-	else
+	if (!topic_parse(cfg, text, &kind) && !event_kind_parse(text, &kind))
 		return false;
+	*out = (int)kind;
 	return true;
 }
 
@@ -136,9 +132,10 @@ static enum tool_exit take_value(const struct config *cfg, struct replay_options
 	case 'T':
 		if (!parse_topic(cfg, optarg, &o->topic))
 			return tool_usage(&replay_tool,
-					  "--topic %s: expected click, conversion, %s or %s",
+					  "--topic %s: expected click, conversion, adjustment, "
+					  "%s, %s or %s",
 					  optarg, cfg->kafka_click_topic,
-					  cfg->kafka_conversion_topic);
+					  cfg->kafka_conversion_topic, cfg->kafka_adjustment_topic);
 		return TOOL_OK;
 	case 'p':
 		if (!parse_number(optarg, INT32_MAX, &number))

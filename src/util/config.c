@@ -326,6 +326,25 @@ static bool is_one_of(const char *word, const char *const *words, size_t count)
 	return false;
 }
 
+static bool check_topics(const struct config *cfg, char *error)
+{
+	const struct {
+		const char *option, *topic;
+	} all[] = {{"KAFKA_CLICK_TOPIC", cfg->kafka_click_topic},
+		   {"KAFKA_CONVERSION_TOPIC", cfg->kafka_conversion_topic},
+		   {"KAFKA_ADJUSTMENT_TOPIC", cfg->kafka_adjustment_topic}};
+	for (size_t i = 1; i < ARRAY_LEN(all); i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(all[i].topic, all[j].topic) == 0)
+				return fail(
+					error,
+					"%s and %s are both '%s', expected two different topics",
+					all[j].option, all[i].option, all[i].topic);
+		}
+	}
+	return true;
+}
+
 /* What the table cannot say. */
 static bool check_values(const struct config *cfg, char *error)
 {
@@ -346,12 +365,7 @@ static bool check_values(const struct config *cfg, char *error)
 			    "REDIS_URL is '%s', expected an IPv4 address or a host name, a colon "
 			    "and a port from 1 to 65535, such as localhost:6379",
 			    cfg->redis_url);
-	if (strcmp(cfg->kafka_click_topic, cfg->kafka_conversion_topic) == 0)
-		return fail(error,
-			    "KAFKA_CLICK_TOPIC and KAFKA_CONVERSION_TOPIC are both '%s', expected "
-			    "two different topics",
-			    cfg->kafka_click_topic);
-	return true;
+	return check_topics(cfg, error);
 }
 
 static void add_help_row(struct buf *out, const struct option *o, bool markdown)

@@ -13,7 +13,7 @@ import typing
 
 import reference
 import requests
-from ledger import Event
+from ledger import Adjustment, Event
 from stage import harness
 
 import attribution  # of tests/integration, which stage adds to the path
@@ -60,7 +60,10 @@ def stored_events(stage):
         event = Event("conversion", *row)
         conversions.append(event)
         earned[event.id, event.ms] = (click, click_ms) if click else None
-    return clicks + conversions, earned
+    adjustments = [Adjustment(*row) for row in sql(
+        f"SELECT adjustment_id::text, {MS.format('adjustment_date')}, user_id::text, conversion_id::text, change,"
+        " amount_minor FROM adjustment_events")]
+    return clicks + conversions + adjustments, earned
 
 
 def check_ledger(stage):
@@ -105,6 +108,25 @@ def reference_credits(stage):
             for event in stored if event.kind == "conversion"}
 
 
+def reference_worth(stage):
+    """{conversion: value} of everything stored, by the slow and obvious way; None: it is cancelled."""
+    stored, _ = stored_events(stage)
+    adjustments = collections.defaultdict(list)
+    for event in stored:
+        if event.kind == "adjustment":
+            adjustments[event.conversion].append(event)
+    return {event: attribution.worth(event, adjustments[event.id]) for event in stored if event.kind == "conversion"}
+
+
+def check_adjustments(stage):
+    """Every conversion is worth what its adjustments make of it."""
+    stored = {(conversion, ms): None if cancelled else value for conversion, ms, value, cancelled in stage.world.sql(
+        f"SELECT conversion_id::text, {MS.format('conversion_date')}, coalesce(adjusted_minor, value_minor),"
+        " is_cancelled FROM conversion_events")}
+    return _wrong("conversions worth something else (stored, expected)", [
+        (v, stored[v.id, v.ms], worth) for v, worth in reference_worth(stage).items() if stored[v.id, v.ms] != worth])
+
+
 def check_credits(stage):
     """Every model credits what the reference says, and the buckets are what that adds up to."""
     expected = reference_credits(stage)
@@ -119,7 +141,7 @@ def check_credits(stage):
              for row in stage.world.sql(ALL_CONVERSION_BUCKETS)}
     return (_wrong("conversions with other credits (stored, expected)", [
                 (key, stored[key], models) for key, models in wanted.items() if stored[key] != models])
-            + _compare("buckets of all models", cells, attribution.buckets(expected, expected)))
+            + _compare("buckets of all models", cells, attribution.buckets(expected, reference_worth(stage))))
 
 
 # --- what is summed up from them -----------------------------------------------------------------
@@ -130,9 +152,9 @@ CLICK_BUCKETS = ("SELECT campaign_id::text, source, bucket::text, sum(clicks)"
                  " FROM click_buckets GROUP BY 1, 2, 3 HAVING sum(clicks) <> 0")
 RECOUNT_CONVERSIONS = (
     "SELECT campaign_id::text, source, type, {quarter}::text, count(click_id) * 1000000,"
-    " coalesce(sum(value_minor) FILTER (WHERE click_id IS NOT NULL), 0), count(*) - count(click_id),"
-    " coalesce(sum(value_minor) FILTER (WHERE click_id IS NULL), 0)"
-    " FROM conversion_events GROUP BY 1, 2, 3, 4").format(quarter=QUARTER.format("conversion_date"))
+    " coalesce(sum(coalesce(adjusted_minor, value_minor)) FILTER (WHERE click_id IS NOT NULL), 0),"
+    " count(*) - count(click_id), coalesce(sum(coalesce(adjusted_minor, value_minor)) FILTER (WHERE click_id IS NULL), 0)"
+    " FROM conversion_events WHERE NOT is_cancelled GROUP BY 1, 2, 3, 4").format(quarter=QUARTER.format("conversion_date"))
 ALL_CONVERSION_BUCKETS = (
     "SELECT campaign_id::text, source, type, model, extract(epoch FROM bucket) * 1000, sum(credit), sum(value_minor),"
     " sum(unattributed), sum(unattributed_value_minor) FROM conversion_buckets GROUP BY 1, 2, 3, 4, 5"
@@ -146,8 +168,9 @@ RECOUNT_DAYS = (
     " SELECT campaign_id, {click_day} AS day, 1 AS clicks, 0 AS conversions, 0 AS value, 0 AS unattributed,"
     " 0 AS rest FROM click_events"
     " UNION ALL SELECT campaign_id, {conversion_day}, 0, (click_id IS NOT NULL)::int,"
-    " CASE WHEN click_id IS NULL THEN 0 ELSE value_minor END, (click_id IS NULL)::int,"
-    " CASE WHEN click_id IS NULL THEN value_minor ELSE 0 END FROM conversion_events"
+    " CASE WHEN click_id IS NULL THEN 0 ELSE coalesce(adjusted_minor, value_minor) END, (click_id IS NULL)::int,"
+    " CASE WHEN click_id IS NULL THEN coalesce(adjusted_minor, value_minor) ELSE 0 END FROM conversion_events"
+    " WHERE NOT is_cancelled"
     ") AS events GROUP BY 1, 2").format(click_day=DAY.format("click_date"),
                                         conversion_day=DAY.format("conversion_date"))
 DAY_SHARES = (
@@ -273,7 +296,7 @@ def check_messages(stage):
     rows = stage.world.sql("SELECT partition, first_offset, next_offset, high_offset, stored, duplicate,"
                            " dead_lettered, gaps FROM partition_fences ORDER BY 1")
     wrong = []
-    sums = {"stored": [0, 0], "dead": [0, 0]}
+    sums = {what: [0] * len(harness.KINDS) for what in ("stored", "dead")}
     for partition, first, following, high, stored, duplicate, dead, gaps in rows:
         for i, kind in enumerate(harness.KINDS):
             end = ends[kind][partition]
@@ -352,7 +375,8 @@ def check_processes(stage):
 
 # --- all of them ---------------------------------------------------------------------------------
 
-AT_ONCE = (check_unexpected, check_ledger, check_attribution, check_credits, check_buckets, check_messages, check_dead_letters)
+AT_ONCE = (check_unexpected, check_ledger, check_attribution, check_adjustments, check_credits,
+           check_buckets, check_messages, check_dead_letters)
 FOLLOWING = (check_answers, check_redis, check_journals, check_rebuilt, check_processes)
 
 

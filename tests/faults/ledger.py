@@ -55,6 +55,32 @@ class Event(typing.NamedTuple):
         return json.dumps(self.fields()).encode()
 
 
+class Adjustment(typing.NamedTuple):
+    """What cancels a conversion of the same user, takes something off its value, or gives it another."""
+    id: str
+    ms: int
+    user: str
+    conversion: str
+    change: str
+    value_minor: int
+    kind: str = "adjustment"
+
+    @property
+    def identity(self):
+        """What makes two messages the same event."""
+        return self.kind, self.id, self.ms
+
+    def fields(self):
+        """The event as HTTP takes it."""
+        amount = f"{self.value_minor // 100}.{self.value_minor % 100:02}"
+        return {"adjustment_id": self.id, "conversion_id": self.conversion, "user_id": self.user,
+                "adjustment_date": rfc3339(self.ms), self.change: True if self.change == "cancel" else amount}
+
+    def element(self):
+        """The event as an element of a batch."""
+        return {"event": self.kind, **self.fields()}
+
+
 class Entry:
     """An event and what became of it."""
 

@@ -1,5 +1,5 @@
 """
-The load: clients that send clicks and conversions, alone and in batches, and repeat what was not acknowledged.
+The load: clients that send clicks, conversions and adjustments, alone and in batches, and repeat what was not acknowledged.
 
 Users and campaigns are few, so that attribution has much to decide: late clicks, equal times, the edges of the
 window. Campaigns take turns, so that at any time most of them are quiet: what a fault does to their numbers is not
@@ -12,7 +12,7 @@ import threading
 import time
 
 from client import Client
-from ledger import Event
+from ledger import Adjustment, Event
 
 CLIENTS = 8
 ACTIONS_PER_S = 9           # of each client; about a third are batches
@@ -57,11 +57,16 @@ class Maker:
         self._rng = rng
         self._clicks = []
         self._conversions = []
+        self._announced = []        # conversions that are sent after an adjustment of theirs
 
     def event(self):
         """A new event."""
         rng = self._rng
-        if rng.random() < 0.55 or not self._clicks:
+        if self._announced and rng.random() < 0.3:
+            event = self._announced.pop()
+        elif self._conversions and rng.random() < 0.08:
+            event = self._adjustment()
+        elif rng.random() < 0.55 or not self._clicks:
             event = self._click()
             self._clicks = self._clicks[-20:] + [event]
         else:
@@ -103,6 +108,17 @@ class Maker:
             event = event._replace(user=click.user, campaign=click.campaign, source=click.source,
                                    ms=self._not_in_future(click.ms + after))
         return event
+
+
+    def _adjustment(self):
+        rng = self._rng
+        conversion = rng.choice(self._conversions)
+        if rng.random() < 0.3:
+            conversion = self._conversion()
+            self._announced.append(conversion)
+        change = rng.choice(("refund", "refund", "value", "cancel"))
+        return Adjustment(new_uuid(rng), self._instant(), conversion.user, conversion.id, change,
+                          0 if change == "cancel" else rng.randrange(800_00))
 
 
 class _Sender(threading.Thread):

@@ -149,6 +149,12 @@ DAMAGES = (
      f"UPDATE conversion_events SET click_id = NULL, click_date = NULL WHERE {ANY_CONVERSION}"),
     (checks.check_attribution, "wrong", by_sql,
      f"UPDATE conversion_events SET click_id = gen_random_uuid() WHERE {ANY_CONVERSION}"),
+    (checks.check_ledger, "lost", by_sql,
+     "DELETE FROM adjustment_events WHERE ctid = (SELECT min(ctid) FROM adjustment_events)"),
+    (checks.check_adjustments, "wrong", by_sql,
+     f"UPDATE conversion_events SET adjusted_minor = coalesce(adjusted_minor, value_minor) + 1 WHERE {ANY_CONVERSION}"),
+    (checks.check_adjustments, "wrong", by_sql,
+     f"UPDATE conversion_events SET is_cancelled = NOT is_cancelled WHERE {ANY_CONVERSION}"),
     (checks.check_credits, "wrong", by_sql,
      "UPDATE conversion_events SET credits[1] = credits[1] - 1 WHERE ctid = (SELECT min(ctid) FROM conversion_events"
      " WHERE click_id IS NOT NULL AND cardinality(touch_ids) = 1)"),

@@ -1,4 +1,4 @@
-"""What every model must credit, computed the slow and obvious way from a list of events and dated settings.
+"""What every model must credit and what adjustments make of values, computed the slow and obvious way from a list of events and dated settings.
 
 Shares no code and no query with the program: exact fractions, all clicks tried against all conversions.
 """
@@ -109,19 +109,32 @@ def credits_of(conversion, clicks, rules, named=None):
     return result
 
 
-def buckets(conversions, credits_by_conversion):
+def worth(conversion, adjustments):
+    """The value that counts, of a conversion and all adjustments there are; None: it is cancelled."""
+    own = [a for a in adjustments if (a.conversion, a.user) == (conversion.id, conversion.user)]
+    if any(a.change == "cancel" for a in own):
+        return None
+    value = conversion.value_minor
+    for a in sorted(own, key=lambda a: (a.ms, a.id)):
+        value = a.value_minor if a.change == "value" else value
+    return max(0, value - sum(a.value_minor for a in own if a.change == "refund"))
+
+
+def buckets(credits_by_conversion, worth_by_conversion):
     """{(campaign, source, type, model, bucket): [credit, value, unattributed, its value]} without empty ones."""
     cells = collections.defaultdict(lambda: [0, 0, 0, 0])
-    for v in conversions:
+    for v, value_minor in worth_by_conversion.items():
+        if value_minor is None:
+            continue
         for model, credits in credits_by_conversion[v].items():
             where = v.type, model, v.ms - v.ms % 900_000
             if not credits:
                 cell = cells[v.campaign, v.source, *where]
                 cell[2] += 1
-                cell[3] += v.value_minor
+                cell[3] += value_minor
                 continue
             ordered = sorted(credits, key=lambda c: (c.ms, c.id))
-            for click, value in zip(ordered, share(v.value_minor, [credits[c] for c in ordered])):
+            for click, value in zip(ordered, share(value_minor, [credits[c] for c in ordered])):
                 cell = cells[click.campaign, click.source, *where]
                 cell[0] += credits[click]
                 cell[1] += value

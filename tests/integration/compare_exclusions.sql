@@ -3,6 +3,7 @@ SELECT excluded.table_name, excluded.column_name
 FROM (VALUES
 	('click_events', 'created_at'),
 	('conversion_events', 'created_at'),
+	('adjustment_events', 'created_at'),
 	('campaign_journals', 'created_at'),
 	('campaign_journals', 'updated_at'),
 	('campaign_statistics', 'updated_at')

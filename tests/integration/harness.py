@@ -44,7 +44,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.path.abspath(os.environ.get("TYR_BINARY") or ROOT / "build" / "tyrattribution")
 SLOW = float(os.environ.get("TYR_SLOW_FACTOR") or 1)
 SANITIZER = os.environ.get("TYR_SAN") or ""
-KINDS = ("click", "conversion")
+TOUCH_KINDS = ("click", "conversion")
+KINDS = (*TOUCH_KINDS, "adjustment")
 
 # A worker's stack is fixed by CivetWeb's build and small for a sanitizer, and so is the number of threads.
 DEFAULT_OPTIONS = {"HTTP_WORKERS": "64", "KAFKA_PARTITIONS": "4", "LOG_LEVEL": "info"}
@@ -458,6 +459,7 @@ class World:
             **DEFAULT_OPTIONS, **services.env, "DB_NAME": self.name, "REDIS_DB": str(redis_db),
             "KAFKA_GROUP_ID": self.name, "KAFKA_CLICK_TOPIC": self.topics["click"],
             "KAFKA_CONVERSION_TOPIC": self.topics["conversion"],
+            "KAFKA_ADJUSTMENT_TOPIC": self.topics["adjustment"],
         }
         self._migrated = False
         self._producer = None
@@ -624,13 +626,13 @@ class World:
         for p in range(self.partitions()):
             for i, kind in enumerate(KINDS):
                 end = ends[(self.topics[kind], p)]
-                reached = fences.get(p, (-1, -1))[i]
+                reached = fences.get(p, (-1, -1, -1))[i]
                 if end > 0 and reached != end:
                     late[(kind, p)] = (reached, end)
         return late
 
     def wait_processed(self, timeout=60):
-        """Wait until the fences have reached the end of every partition of both topics."""
+        """Wait until the fences have reached the end of every partition of all topics."""
         self.flush()
         deadline = time.monotonic() + timeout * SLOW
         late, error = {}, None

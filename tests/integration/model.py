@@ -18,12 +18,14 @@ import threading
 import time
 import typing
 
+import attribution
+
 MS_PER_HOUR = 3_600_000
 MS_PER_DAY = 24 * MS_PER_HOUR
 WINDOW_MS = 24 * MS_PER_HOUR       # CLICK_EVENT_TIME_WINDOW_HOURS' default
 EPOCH = datetime.date(1970, 1, 1)
 
-COMPARED_TABLES = ("click_events", "conversion_events", "click_buckets", "conversion_buckets", "day_shares",
+COMPARED_TABLES = ("click_events", "conversion_events", "adjustment_events", "click_buckets", "conversion_buckets", "day_shares",
                    "campaign_journals", "campaign_statistics", "campaign_quarters")
 
 
@@ -67,6 +69,44 @@ def today_utc():
 
 
 # --- events --------------------------------------------------------------------------------------
+
+class Adjustment(typing.NamedTuple):
+    """What cancels a conversion of the same user, takes something off its value, or gives it another."""
+    id: str
+    ms: int
+    user: str
+    conversion: str
+    change: str
+    value_minor: int = 0
+    kind: str = "adjustment"
+
+    @property
+    def identity(self):
+        return self.kind, self.id, self.ms
+
+    def fields(self):
+        """As HTTP takes them."""
+        return {"adjustment_id": self.id, "conversion_id": self.conversion, "user_id": self.user,
+                "adjustment_date": rfc3339(self.ms),
+                self.change: True if self.change == "cancel" else money(self.value_minor)}
+
+    def element(self):
+        """As /api/events/batch takes it."""
+        return {"event": self.kind, **self.fields()}
+
+    def message(self):
+        """As it lies in Kafka."""
+        return json.dumps(self.fields()).encode()
+
+
+def adjustments_of(rng, conversion, n):
+    """So many adjustments of a conversion, some at the same time, of which the id decides."""
+    times = [conversion.ms + rng.randrange(-MS_PER_DAY, 1) for _ in range(max(1, n - 1))]
+    changes = ("refund", "refund", "value", "value", "cancel")
+    return [Adjustment(new_uuid(rng), rng.choice(times), conversion.user, conversion.id, change,
+                       0 if change == "cancel" else rng.choice((0, 1, 1999, conversion.value_minor, 10**15)))
+            for change in (rng.choice(changes) for _ in range(n))]
+
 
 class Event(typing.NamedTuple):
     """A click, or a conversion (then with type and value). Ids are lower-case, so they sort as their bytes."""
@@ -138,6 +178,10 @@ class Model:
             self.events.setdefault(event.identity, event)
         self.clicks = [e for e in self.events.values() if e.kind == "click"]
         self.conversions = [e for e in self.events.values() if e.kind == "conversion"]
+        self.adjustments = collections.defaultdict(list)
+        for e in self.events.values():
+            if e.kind == "adjustment":
+                self.adjustments[e.conversion].append(e)
         self._attribute(window_ms)
         self._sum()
 
@@ -156,10 +200,13 @@ class Model:
         for c in self.clicks:
             self.days[c.campaign, day_of(c.ms)] += Totals(clicks=1)
         for v in self.conversions:
+            value_minor = attribution.worth(v, self.adjustments[v.id])
+            if value_minor is None:
+                continue
             earned = self.last_click[v.identity] is not None
             self.days[v.campaign, day_of(v.ms)] += (
-                Totals(conversions=1, value_minor=v.value_minor) if earned else
-                Totals(unattributed=1, unattributed_value_minor=v.value_minor))
+                Totals(conversions=1, value_minor=value_minor) if earned else
+                Totals(unattributed=1, unattributed_value_minor=value_minor))
 
     def campaigns(self):
         return sorted({campaign for campaign, _ in self.days})
@@ -206,11 +253,11 @@ def minor_of(text):
 class Workload:
     """Accepted events that meet in every way: few users, campaigns, sources and instants; windows' exact ends.
 
-    `events` holds each event once; `with_repeats` repeats some and puts them anywhere.
+    adjusted_share of the conversions are adjusted. `events` holds each event once; `with_repeats` repeats some and puts them anywhere.
     """
 
     def __init__(self, rng, n, first_ms, last_ms, users=40, campaigns=3, sources=3, window_ms=WINDOW_MS,
-                 conversion_share=0.35):
+                 conversion_share=0.35, adjusted_share=0):
         self.rng = rng
         self.first_ms, self.last_ms, self.window_ms = first_ms, last_ms, window_ms
         self.users = [new_uuid(rng) for _ in range(users)]
@@ -230,7 +277,10 @@ class Workload:
                 if kept:
                     clicks.append(event)
             else:
-                self._keep(self._conversion(clicks))
+                conversion = self._conversion(clicks)
+                if self._keep(conversion) and rng.random() < adjusted_share:
+                    for adjustment in adjustments_of(rng, conversion, rng.choice((1, 1, 2, 3))):
+                        self._keep(adjustment)
         rng.shuffle(self.events)
 
     def _keep(self, event):
@@ -329,9 +379,10 @@ RECOUNT = """
         FROM click_events
         UNION ALL
         SELECT campaign_id, (conversion_date AT TIME ZONE 'UTC')::date, 0, (click_id IS NOT NULL)::int,
-            CASE WHEN click_id IS NOT NULL THEN value_minor ELSE 0 END, (click_id IS NULL)::int,
-            CASE WHEN click_id IS NULL THEN value_minor ELSE 0 END
+            CASE WHEN click_id IS NOT NULL THEN coalesce(adjusted_minor, value_minor) ELSE 0 END,
+            (click_id IS NULL)::int, CASE WHEN click_id IS NULL THEN coalesce(adjusted_minor, value_minor) ELSE 0 END
         FROM conversion_events
+        WHERE NOT is_cancelled
     ) AS events
     GROUP BY campaign_id, day
 """

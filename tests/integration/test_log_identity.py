@@ -15,7 +15,7 @@ import re
 from confluent_kafka import Producer
 
 import model
-from harness import KINDS, ROOT, eventually, partition_of
+from harness import ROOT, TOUCH_KINDS as KINDS, eventually, partition_of
 from model import Event
 
 EVENTS = int(os.environ.get("TYR_EVENTS") or (20_000 if model.sanitized() else 200_000))

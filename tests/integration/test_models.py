@@ -1,7 +1,7 @@
 """Every model's credits, for thousands of random histories of one user each, against the slow and obvious way.
 
 Late and repeated events, equal times, window edges, settings that change, conversions that leave campaign and source
-out or name a click: sent in any order and cut into batches in many ways.
+out or name a click, adjustments before and after: sent in any order and cut into batches in many ways.
 """
 
 import collections
@@ -97,7 +97,11 @@ def one_log(rng, campaigns, rules, first_ms, last_ms):
             rng.choice((*SOURCES, "", "")), kind, rng.choice((0, 1, 10, 1999, rng.randrange(100_000), 10**15)),
             rng.choice(clicks).id if clicks and rng.random() < 0.2 else
             model.new_uuid(rng) if rng.random() < 0.05 else ""))
-    return clicks, list({(v.id, v.ms): v for v in conversions}.values())
+    adjustments = [a for v in conversions if rng.random() < 0.2
+                   for a in model.adjustments_of(rng, v, rng.choice((1, 1, 2, 4)))]
+    if rng.random() < 0.05:                     # of another user's conversion, or of none: it changes nothing
+        adjustments.append(model.Adjustment(model.new_uuid(rng), begin, model.new_uuid(rng), conversions[0].id, "cancel"))
+    return clicks, list({(v.id, v.ms): v for v in conversions}.values()), adjustments
 
 
 def send(world, rng, events):
@@ -107,7 +111,7 @@ def send(world, rng, events):
     producer = Producer(world.services.kafka_conf(**{"enable.idempotence": True, "linger.ms": 2,
                                                      "queue.buffering.max.messages": 500_000}))
     for event in events:
-        topic = world.topics["conversion" if isinstance(event, Conversion) else "click"]
+        topic = world.topics["conversion" if isinstance(event, Conversion) else event.kind]
         producer.produce(topic, event.message(), event.user.encode(), partition_of(event.user, PARTITIONS))
         producer.poll(0)
     assert producer.flush(120) == 0
@@ -142,7 +146,7 @@ def test_ten_thousand_histories(world):
     assert server.stop() == 0
     rules = settings(world, rng, campaigns, first_ms)
     logs = [one_log(rng, campaigns, rules, first_ms, last_ms) for _ in range(LOGS)]
-    events = [event for clicks, conversions in logs for event in clicks + conversions]
+    events = [event for kinds in logs for kind in kinds for event in kind]
     half = rng.randrange(len(events))
     rng.shuffle(events)
     world.serve(BATCH_MAX_EVENTS=rng.choice((100, 700, 5000)), BATCH_LINGER_MS=5, WRITERS=2)
@@ -152,15 +156,17 @@ def test_ten_thousand_histories(world):
 
     db = world.db()
     stored = stored_credits(db)
-    expected = {}
-    for clicks, conversions in logs:
+    expected, worth = {}, {}
+    for clicks, conversions, adjustments in logs:
         for v in conversions:
+            worth[v] = attribution.worth(v, adjustments)
             expected[v] = attribution.credits_of(v, clicks, rules, v.named)
             wanted = {name: {(c.id, c.ms): n for c, n in credits.items()} for name, credits in expected[v].items()}
             assert stored[v.id, v.ms] == wanted, (v, clicks)
             for credits in wanted.values():
                 assert not credits or sum(credits.values()) == attribution.WHOLE
-    assert stored_buckets(db) == attribution.buckets(expected, expected)
+    assert stored_buckets(db) == attribution.buckets(expected, worth)
+    assert {None, 0} < set(worth.values()) and any(n not in (None, 0, v.value_minor) for v, n in worth.items())
     shares = collections.Counter(len(credits["linear"]) for credits in expected.values())
     assert all(shares[n] for n in (0, 1, 2, 3, 4, 5)), f"the histories are too plain: {shares}"
     assert any(v.named and not credits["linear"] and credits["last_click"] for v, credits in expected.items())

@@ -10,7 +10,7 @@ import threading
 import time
 
 import model
-from harness import KINDS, SLOW, eventually, new_id, partition_of
+from harness import SLOW, TOUCH_KINDS as KINDS, eventually, new_id, partition_of
 from model import Event
 
 VALUE_REFUSED = 66_600

@@ -135,7 +135,7 @@ TABLE_DAMAGE = {
 def test_a_clean_world(world, served):
     del served
     done = assert_clean(world)
-    assert re.search(r"^ok +kafka +0 clicks and 0 conversions pending$", done.stdout, re.M), done.stdout
+    assert re.search(r"^ok +kafka +0 clicks, 0 conversions and 0 adjustments pending$", done.stdout, re.M), done.stdout
     assert_clean(world, "--day", today(-2))
     assert_clean(world, "--day", f"{today(-60)}..{today(-1)}")
 

@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 import model
-from harness import BINARY, KINDS, SLOW, clean_env, click_body, conversion_body, eventually, new_id, now, rfc3339
+from harness import BINARY, SLOW, TOUCH_KINDS as KINDS, clean_env, click_body, conversion_body, eventually, new_id, now, rfc3339
 from test_log_identity import Log, everything, fences, resolve_rivals, send
 
 EVENTS = int(os.environ.get("TYR_EVENTS") or (3_000 if model.sanitized() else 12_000))

@@ -19,11 +19,13 @@
 #include "actors/producer.h"
 #include "actors/spooler.h"
 #include "domain/partition.h"
+#include "domain/topic.h"
 #include "util/clock.h"
 #include "util/completion.h"
 
 #define SENDERS 8
 #define PARTITIONS 4
+#define TOPICS EVENT_KINDS
 #define PRODUCE_API 0
 #define BROKER 1
 #define IDS_MAX 400000
@@ -87,6 +89,7 @@ static int setup(void **state)
 		.kafka_url = xstrdup(rd_kafka_mock_cluster_bootstraps(w->mock)),
 		.kafka_click_topic = xstrdup("clicks"),
 		.kafka_conversion_topic = xstrdup("conversions"),
+		.kafka_adjustment_topic = xstrdup("adjustments"),
 		.kafka_stall_ms = 300,
 		.kafka_linger_us = 500,
 		.shutdown_timeout_ms = 8000,
@@ -95,9 +98,8 @@ static int setup(void **state)
 		.spool_segment_bytes = 1 << 20,
 	};
 	for (int k = 0; k < EVENT_KINDS; k++)
-		rd_kafka_mock_topic_create(
-			w->mock, k == 0 ? w->cfg.kafka_click_topic : w->cfg.kafka_conversion_topic,
-			PARTITIONS, 1);
+		rd_kafka_mock_topic_create(w->mock, topic_name(&w->cfg, (enum event_kind)k),
+					   PARTITIONS, 1);
 	w->metrics = metrics_set_new();
 	stop_senders = false;
 	next_id = refused = 0;
@@ -119,6 +121,7 @@ static int teardown(void **state)
 	free(w->cfg.kafka_url);
 	free(w->cfg.kafka_click_topic);
 	free(w->cfg.kafka_conversion_topic);
+	free(w->cfg.kafka_adjustment_topic);
 	assert_int_equal(system(command), 0);
 	free(command);
 	free(w);
@@ -231,13 +234,12 @@ static rd_kafka_t *reader(const struct world *w)
 	rd_kafka_conf_set(conf, "auto.offset.reset", "earliest", NULL, 0);
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
 	assert_non_null(rk);
-	rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(2 * PARTITIONS);
-	for (int p = 0; p < PARTITIONS; p++) {
-		rd_kafka_topic_partition_list_add(all, w->cfg.kafka_click_topic, p)->offset =
-			RD_KAFKA_OFFSET_BEGINNING;
-		rd_kafka_topic_partition_list_add(all, w->cfg.kafka_conversion_topic, p)->offset =
-			RD_KAFKA_OFFSET_BEGINNING;
-	}
+	rd_kafka_topic_partition_list_t *all =
+		rd_kafka_topic_partition_list_new(TOPICS * PARTITIONS);
+	for (int i = 0; i < TOPICS * PARTITIONS; i++)
+		rd_kafka_topic_partition_list_add(
+			all, topic_name(&w->cfg, (enum event_kind)(i / PARTITIONS)), i % PARTITIONS)
+			->offset = RD_KAFKA_OFFSET_BEGINNING;
 	assert_int_equal(rd_kafka_assign(rk, all), 0);
 	rd_kafka_topic_partition_list_destroy(all);
 	return rk;
@@ -250,7 +252,7 @@ static void judge(const struct world *w)
 	rd_kafka_t *rk = reader(w);
 	unsigned ends = 0, n = 0, missing = 0;
 	const uint64_t until = clock_mono_ns() + 60 * NS_PER_S;
-	while (ends < 2 * PARTITIONS) {
+	while (ends < TOPICS * PARTITIONS) {
 		rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 100);
 		assert_true(clock_mono_ns() < until);
 		if (m != NULL && m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)

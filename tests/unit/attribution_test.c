@@ -391,9 +391,12 @@ static void test_random_paths_are_booked_whole(void **state)
 		const int64_t value = (int64_t)rng_below(&rng, 1000000);
 		const struct path p = build(&w, clicks, n, &r, &a);
 		check_sums(&p);
-		cells_book(&cells, &w, &p, value, 1);
+		const struct worth worth = {.value_minor = value};
+		const struct worth nothing = {.value_minor = value, .is_cancelled = true};
+		cells_book(&cells, &w, &p, worth, 1);
+		cells_book(&cells, &w, &p, nothing, 1);
 		check_cells(&cells, value);
-		cells_book(&cells, &w, &p, value, -1);
+		cells_book(&cells, &w, &p, worth, -1);
 		uint32_t at = 0;
 		assert_null(cells_next(&cells, &at));
 		cells_clear(&cells);

@@ -88,6 +88,39 @@ static void test_conversion_may_leave_out_where_it_belongs(void **state)
 	assert_refused(EVENT_CLICK, "{" CAMPAIGN "," USER "," CLICK_DATE "}", "source");
 }
 
+#define ADJUSTMENT                                                                                 \
+	"{\"adjustment_id\":" ID                                                                   \
+	",\"conversion_id\":\"018f0000-0000-7000-8000-00000000000d\"," USER                        \
+	",\"adjustment_date\":\"2026-01-02T03:04:05.000Z\","
+
+static void test_adjustment_is_written_canonically(void **state)
+{
+	(void)state;
+	static const char *const good[] = {ADJUSTMENT "\"cancel\":true}",
+					   ADJUSTMENT "\"refund\":12.31}",
+					   ADJUSTMENT "\"value\":0.00}"};
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_written(EVENT_ADJUSTMENT, good[i], good[i]);
+	assert_written(EVENT_ADJUSTMENT,
+		       ADJUSTMENT "\"refund\":\"12.305\",\"value\":null,\"source\":5}", good[1]);
+}
+
+static void test_adjustment_has_exactly_one_change(void **state)
+{
+	(void)state;
+	assert_refused(EVENT_ADJUSTMENT, ADJUSTMENT "\"x\":1}", "value");
+	assert_refused(EVENT_ADJUSTMENT, ADJUSTMENT "\"cancel\":true,\"refund\":1}", "refund");
+	assert_refused(EVENT_ADJUSTMENT, ADJUSTMENT "\"cancel\":false}", "cancel");
+	assert_refused(EVENT_ADJUSTMENT, ADJUSTMENT "\"cancel\":\"true\"}", "cancel");
+	assert_refused(EVENT_ADJUSTMENT, ADJUSTMENT "\"refund\":-1}", "refund");
+	assert_refused(EVENT_ADJUSTMENT, ADJUSTMENT "\"value\":1,\"value\":1}", "value");
+	assert_refused(EVENT_ADJUSTMENT,
+		       "{" USER ",\"adjustment_date\":\"2026-01-02T03:04:05Z\",\"cancel\":true}",
+		       "conversion_id");
+	assert_refused(EVENT_ADJUSTMENT, "{\"conversion_id\":" ID "," USER ",\"cancel\":true}",
+		       "adjustment_date");
+}
+
 static void test_what_was_written_reads_back(void **state)
 {
 	(void)state;
@@ -209,6 +242,8 @@ int main(void)
 		cmocka_unit_test(test_click_is_written_canonically),
 		cmocka_unit_test(test_conversion_is_written_canonically),
 		cmocka_unit_test(test_conversion_may_leave_out_where_it_belongs),
+		cmocka_unit_test(test_adjustment_is_written_canonically),
+		cmocka_unit_test(test_adjustment_has_exactly_one_change),
 		cmocka_unit_test(test_what_was_written_reads_back),
 		cmocka_unit_test(test_id_may_be_left_out_at_the_edge_only),
 		cmocka_unit_test(test_value),
