@@ -71,6 +71,7 @@ SOURCES := \
 	store/migrate.c \
 	store/months.c \
 	store/path_check.c \
+	store/path_rows.c \
 	store/paths.c \
 	store/pg.c \
 	store/quarters.c \

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/copy_rows.h"
+#include "store/path_rows.h"
 #include "store/rules.h"
 #include "store/statement.h"
 
@@ -22,35 +22,13 @@
 #define PAGE_TEXT "1000"
 #define NUMBER_MAX 24
 
-/* The columns of stage_targets.sql and of the statements about touches. */
+/* The columns of stage_targets.sql. */
 enum { T, BATCH_PLACE, ID, TIME, CAMPAIGN, SOURCE, TYPE, VALUE, NAMED, ADJUSTED, CANCELLED };
-enum {
-	CLICK_T,
-	CLICK_ID,
-	CLICK_TIME,
-	CLICK_CAMPAIGN,
-	CLICK_SOURCE,
-	PATH_EXTRAS,
-	PATH_BEYOND,
-	PATH_CREDITS,
-	PATH_LAST_ID = PATH_CREDITS + MODELS,
-	PATH_LAST_TIME,
-	PATH_ADJUSTED,
-	PATH_CANCELLED,
-};
 
 static struct uuid uuid_at(const PGresult *r, int row, int col)
 {
 	struct uuid id;
 	ASSERT(uuid_parse(PQgetvalue(r, row, col), UUID_TEXT_LEN, &id));
-	return id;
-}
-
-/* The same where somebody may have written anything: nil for what is no id. */
-static struct uuid stored_uuid_at(const PGresult *r, int row, int col)
-{
-	struct uuid id = {{0}};
-	(void)!uuid_parse(PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col), &id);
 	return id;
 }
 
@@ -62,14 +40,6 @@ static struct text text_at(const PGresult *r, int row, int col)
 static struct text keep(struct paths *p, struct text t)
 {
 	return (struct text){arena_strndup(&p->arena, t.data, t.len), t.len};
-}
-
-/* Of a click, or of a path that is stored. Borrows the source from the result. */
-static struct touch touch_at(const PGresult *r, int row)
-{
-	return (struct touch){stored_uuid_at(r, row, CLICK_ID), pg_int(r, row, CLICK_TIME),
-			      stored_uuid_at(r, row, CLICK_CAMPAIGN),
-			      text_at(r, row, CLICK_SOURCE)};
 }
 
 static struct target *target_at(const struct paths *p, const PGresult *r, int row)
@@ -145,7 +115,7 @@ static enum err read_named(struct paths *p, struct pg *pg)
 	const enum err e = pg_run(pg, SQL_target_named, 0, NULL, &r);
 	for (int row = 0; e == ERR_OK && row < PQntuples(r); row++) {
 		struct target *t = target_at(p, r, row);
-		t->named = touch_at(r, row);
+		t->named = path_row_touch(r, row);
 		t->named.source = keep(p, t->named.source);
 		t->wish.named = &t->named;
 	}
@@ -171,7 +141,7 @@ static enum err offer_more(struct paths *p, struct pg *pg, struct path_builder *
 			return e;
 		rows = PQntuples(r);
 		for (int row = 0; row < rows; row++) {
-			last = touch_at(r, row);
+			last = path_row_touch(r, row);
 			path_offer(b, &last);
 		}
 		PQclear(r);
@@ -189,7 +159,7 @@ static enum err build(struct paths *p, struct pg *pg, uint32_t i, const PGresult
 	enum err e = ERR_OK;
 	path_begin(&b, &t->wish, &p->rules, &p->arena);
 	for (; *row < PQntuples(r) && target_at(p, r, *row) == t; (*row)++, rows++) {
-		touch = touch_at(r, *row);
+		touch = path_row_touch(r, *row);
 		path_offer(&b, &touch);
 	}
 	if (rows == PAGE)
@@ -223,32 +193,25 @@ static bool is_last_click(const struct path *p, const PGresult *r, int row)
 	       pg_int(r, row, PATH_LAST_TIME) == last->time_ms;
 }
 
+/* Where the rows of a target end that begin at @first. */
+static int rows_end(const struct paths *p, const PGresult *r, int first)
+{
+	const struct target *t = target_at(p, r, first);
+	int end = first;
+	while (end < PQntuples(r) && target_at(p, r, end) == t)
+		end++;
+	return end;
+}
+
 /* The stored path of a target from the rows that are its, from *@row on. */
 static void read_path(struct paths *p, const PGresult *r, int *row)
 {
 	struct target *t = target_at(p, r, *row);
 	const int first = *row;
-	int end = first;
-	while (end < PQntuples(r) && target_at(p, r, end) == t)
-		end++;
-	struct path *path = &t->old;
-	path->n = PQgetisnull(r, first, CLICK_ID) ? 0 : (uint32_t)(end - first);
-	path->extras = (uint32_t)pg_int(r, *row, PATH_EXTRAS);
-	path->beyond = (uint32_t)pg_int(r, *row, PATH_BEYOND);
-	path->touches = arena_alloc(&p->arena, (path->n + 1) * sizeof(*path->touches));
-	path->credits = arena_alloc(&p->arena, MODELS * (path->n + 1) * sizeof(*path->credits));
-	for (uint32_t i = 0; i < path->n; i++, (*row)++) {
-		path->touches[i] = touch_at(r, *row);
-		path->touches[i].source = keep(p, path->touches[i].source);
-		for (int m = 0; m < MODELS; m++)
-			path->credits[(uint32_t)m * path->n + i] =
-				(int32_t)pg_int(r, *row, PATH_CREDITS + m);
-		if (path->credits[MODEL_LAST_CLICK * path->n + i] > 0)
-			path->last = (int32_t)i;
-	}
-	*row = end;
+	*row = rows_end(p, r, first);
+	path_rows_read(r, first, *row, &p->arena, &t->old);
 	t->old_worth = worth_at(r, first, PATH_ADJUSTED, PATH_CANCELLED, t->value_minor);
-	t->is_torn = !is_last_click(path, r, first);
+	t->is_torn = !is_last_click(&t->old, r, first);
 }
 
 static enum err read_paths(struct paths *p, struct pg *pg)
@@ -287,46 +250,6 @@ enum err paths_make(struct paths *p, struct pg *pg)
 
 /* --- storing --- */
 
-static void copy_touches(struct buf *rows, const struct path *p)
-{
-	size_t begin = copy_array(rows, PG_OID_UUID, p->n);
-	for (uint32_t i = 0; i < p->n; i++)
-		copy_bytes(rows, &p->touches[i].click_id, sizeof(struct uuid));
-	copy_array_end(rows, begin);
-	begin = copy_array(rows, PG_OID_TIMESTAMPTZ, p->n);
-	for (uint32_t i = 0; i < p->n; i++)
-		copy_time(rows, p->touches[i].time_ms);
-	copy_array_end(rows, begin);
-	begin = copy_array(rows, PG_OID_UUID, p->n);
-	for (uint32_t i = 0; i < p->n; i++)
-		copy_bytes(rows, &p->touches[i].campaign_id, sizeof(struct uuid));
-	copy_array_end(rows, begin);
-	begin = copy_array(rows, PG_OID_TEXT, p->n);
-	for (uint32_t i = 0; i < p->n; i++)
-		copy_bytes(rows, p->touches[i].source.data, p->touches[i].source.len);
-	copy_array_end(rows, begin);
-}
-
-static void copy_path(struct buf *rows, uint32_t t, const struct path *p)
-{
-	copy_row(rows, 10);
-	copy_int4(rows, (int32_t)t);
-	if (p->last >= 0) {
-		copy_bytes(rows, &p->touches[p->last].click_id, sizeof(struct uuid));
-		copy_time(rows, p->touches[p->last].time_ms);
-	} else {
-		copy_null(rows);
-		copy_null(rows);
-	}
-	copy_int4(rows, (int32_t)p->extras);
-	copy_int4(rows, (int32_t)p->beyond);
-	copy_touches(rows, p);
-	const size_t begin = copy_array(rows, PG_OID_INT4, MODELS * p->n);
-	for (uint32_t i = 0; i < MODELS * p->n; i++)
-		copy_int4(rows, p->credits[i]);
-	copy_array_end(rows, begin);
-}
-
 /* New conversions that another shard has stored meanwhile are passed. */
 static void pass_others(struct paths *p, const PGresult *r)
 {
@@ -364,7 +287,7 @@ enum err paths_copy(const struct paths *p, struct pg *pg, uint32_t *new, uint32_
 		const struct target *t = &p->targets[i];
 		if (t->is_passed)
 			continue;
-		copy_path(&rows, i + 1, &t->now);
+		path_row_copy(&rows, i + 1, &t->now);
 		*new += t->is_new;
 		*changed += !t->is_new;
 	}
@@ -388,22 +311,6 @@ enum err paths_store(struct paths *p, struct pg *pg, const char *shard, uint32_t
 
 /* --- booking --- */
 
-static void copy_cell(struct buf *rows, const struct cell *c)
-{
-	const char *model = model_word(c->model);
-	copy_row(rows, 10);
-	copy_bytes(rows, &c->campaign_id, sizeof(c->campaign_id));
-	copy_bytes(rows, c->source.data, c->source.len);
-	copy_bytes(rows, c->type.data, c->type.len);
-	copy_bytes(rows, model, strlen(model));
-	copy_time(rows, c->bucket_ms);
-	copy_int8(rows, 0);
-	copy_int8(rows, c->credit);
-	copy_numeric(rows, c->value_minor);
-	copy_int8(rows, c->unattributed);
-	copy_numeric(rows, c->unattributed_value_minor);
-}
-
 enum err paths_book(struct paths *p, struct pg *pg, bool *booked)
 {
 	struct buf rows = BUF_INIT;
@@ -418,7 +325,7 @@ enum err paths_book(struct paths *p, struct pg *pg, bool *booked)
 			cells_book(&p->cells, &t->wish, &t->old, t->old_worth, -1);
 	}
 	while ((cell = cells_next(&p->cells, &at)) != NULL)
-		copy_cell(&rows, cell);
+		cell_row_copy(&rows, cell);
 	*booked = rows.len > 0;
 	const enum err e = *booked ? pg_copy_in(pg, SQL_copy_deltas, &rows) : ERR_OK;
 	buf_release(&rows);

@@ -1,0 +1,106 @@
+/*
+ * Reading and writing rows of paths and cells.
+ *
+ * Runs on the writers, and on main in the tools.
+ */
+#include "store/path_rows.h"
+
+#include <string.h>
+
+#include "store/copy_rows.h"
+#include "store/statement.h"
+
+/* Somebody may have written anything: nil for what is no id. */
+static struct uuid uuid_at(const PGresult *r, int row, int col)
+{
+	struct uuid id = {{0}};
+	(void)!uuid_parse(PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col), &id);
+	return id;
+}
+
+struct touch path_row_touch(const PGresult *r, int row)
+{
+	return (struct touch){uuid_at(r, row, CLICK_ID),
+			      pg_int(r, row, CLICK_TIME),
+			      uuid_at(r, row, CLICK_CAMPAIGN),
+			      {PQgetvalue(r, row, CLICK_SOURCE),
+			       (size_t)PQgetlength(r, row, CLICK_SOURCE)}};
+}
+
+void path_rows_read(const PGresult *r, int first, int end, struct arena *arena, struct path *out)
+{
+	*out = (struct path){
+		.n = PQgetisnull(r, first, CLICK_ID) ? 0 : (uint32_t)(end - first),
+		.extras = (uint32_t)pg_int(r, first, PATH_EXTRAS),
+		.beyond = (uint32_t)pg_int(r, first, PATH_BEYOND),
+		.last = -1,
+	};
+	out->touches = arena_alloc(arena, (out->n + 1) * sizeof(*out->touches));
+	out->credits = arena_alloc(arena, MODELS * (out->n + 1) * sizeof(*out->credits));
+	for (uint32_t i = 0; i < out->n; i++) {
+		struct touch *t = &out->touches[i];
+		*t = path_row_touch(r, first + (int)i);
+		t->source.data = arena_strndup(arena, t->source.data, t->source.len);
+		for (int m = 0; m < MODELS; m++)
+			out->credits[(uint32_t)m * out->n + i] =
+				(int32_t)pg_int(r, first + (int)i, PATH_CREDITS + m);
+		if (out->credits[MODEL_LAST_CLICK * out->n + i] > 0)
+			out->last = (int32_t)i;
+	}
+}
+
+static void copy_touches(struct buf *rows, const struct path *p)
+{
+	size_t begin = copy_array(rows, PG_OID_UUID, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_bytes(rows, &p->touches[i].click_id, sizeof(struct uuid));
+	copy_array_end(rows, begin);
+	begin = copy_array(rows, PG_OID_TIMESTAMPTZ, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_time(rows, p->touches[i].time_ms);
+	copy_array_end(rows, begin);
+	begin = copy_array(rows, PG_OID_UUID, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_bytes(rows, &p->touches[i].campaign_id, sizeof(struct uuid));
+	copy_array_end(rows, begin);
+	begin = copy_array(rows, PG_OID_TEXT, p->n);
+	for (uint32_t i = 0; i < p->n; i++)
+		copy_bytes(rows, p->touches[i].source.data, p->touches[i].source.len);
+	copy_array_end(rows, begin);
+}
+
+void path_row_copy(struct buf *rows, uint32_t t, const struct path *p)
+{
+	copy_row(rows, 10);
+	copy_int4(rows, (int32_t)t);
+	if (p->last >= 0) {
+		copy_bytes(rows, &p->touches[p->last].click_id, sizeof(struct uuid));
+		copy_time(rows, p->touches[p->last].time_ms);
+	} else {
+		copy_null(rows);
+		copy_null(rows);
+	}
+	copy_int4(rows, (int32_t)p->extras);
+	copy_int4(rows, (int32_t)p->beyond);
+	copy_touches(rows, p);
+	const size_t begin = copy_array(rows, PG_OID_INT4, MODELS * p->n);
+	for (uint32_t i = 0; i < MODELS * p->n; i++)
+		copy_int4(rows, p->credits[i]);
+	copy_array_end(rows, begin);
+}
+
+void cell_row_copy(struct buf *rows, const struct cell *c)
+{
+	const char *model = model_word(c->model);
+	copy_row(rows, 10);
+	copy_bytes(rows, &c->campaign_id, sizeof(c->campaign_id));
+	copy_bytes(rows, c->source.data, c->source.len);
+	copy_bytes(rows, c->type.data, c->type.len);
+	copy_bytes(rows, model, strlen(model));
+	copy_time(rows, c->bucket_ms);
+	copy_int8(rows, 0);
+	copy_int8(rows, c->credit);
+	copy_numeric(rows, c->value_minor);
+	copy_int8(rows, c->unattributed);
+	copy_numeric(rows, c->unattributed_value_minor);
+}
