@@ -73,8 +73,10 @@ SOURCES := \
 	store/path_check.c \
 	store/path_rows.c \
 	store/paths.c \
+	store/pending.c \
 	store/pg.c \
 	store/quarters.c \
+	store/recompute.c \
 	store/recount.c \
 	store/redis.c \
 	store/registry.c \
@@ -98,6 +100,8 @@ SOURCES := \
 	tools/rebuild.c \
 	tools/reconcile.c \
 	tools/reconcile_checks.c \
+	tools/recompute.c \
+	tools/recompute_args.c \
 	tools/replay.c \
 	tools/rewind.c \
 	tools/tool.c \

@@ -12,7 +12,7 @@ CROSS JOIN LATERAL (
 	WHERE e.campaign_id = d.campaign_id AND e.day = d.day AND e.shard = $1::int AND e.clicks = 0 AND e.conversions = 0
 		AND e.value_minor = 0 AND e.unattributed = 0 AND e.unattributed_value_minor = 0
 		AND NOT EXISTS (
-			SELECT FROM conversion_buckets b
+			SELECT FROM counted_buckets b
 			WHERE b.campaign_id = e.campaign_id AND b.shard = e.shard
 				AND b.bucket >= e.day::timestamp AT TIME ZONE 'UTC'
 				AND b.bucket < (e.day + 1)::timestamp AT TIME ZONE 'UTC'

@@ -20,7 +20,7 @@ CROSS JOIN LATERAL (
 	SELECT CASE $6::text WHEN 'source' THEN b.source WHEN 'campaign' THEN b.campaign_id::text WHEN 'type' THEN b.type END,
 		b.model, 0, sum(b.credit), sum(b.unattributed), round(sum(b.value_minor)),
 		round(sum(b.unattributed_value_minor))
-	FROM conversion_buckets b
+	FROM counted_buckets b
 	WHERE b.campaign_id = ANY ($1::uuid[]) AND b.bucket >= p.low AND b.bucket < p.high
 		AND b.model = ANY ($11::text[])
 		AND ($7::text[] IS NULL OR (b.source = ANY ($7::text[])) <> $8::boolean)

@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
 		SELECT b.model, extract(epoch FROM b.bucket - s.day::timestamp AT TIME ZONE 'UTC') / 900 AS quarter,
 			sum(b.credit) AS credit, sum(b.unattributed) AS unattributed,
 			sum(b.value_minor) AS value_minor, sum(b.unattributed_value_minor) AS unattributed_value_minor
-		FROM conversion_buckets b
+		FROM counted_buckets b
 		WHERE b.campaign_id = s.campaign_id AND b.bucket >= s.day::timestamp AT TIME ZONE 'UTC'
 			AND b.bucket < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
 		GROUP BY 1, 2

@@ -180,7 +180,7 @@ static enum err store_conversions(struct ledger *l, struct ledger_batch *b, cons
 	char longest[24];
 	const char *const params[] = {longest};
 	enum err e = paths_follow_rules(&l->paths, l->pg);
-	snprintf(longest, sizeof(longest), "%" PRId64, l->paths.rules.longest_ms);
+	snprintf(longest, sizeof(longest), "%" PRId64, paths_longest_ms(&l->paths));
 	if (e == ERR_OK)
 		e = paths_stage(&l->paths, l->pg, SQL_stage_targets, 1, params);
 	if (e == ERR_OK)
@@ -298,7 +298,9 @@ static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const cha
 		e = book_shares(l, b, shard);
 	if (e == ERR_OK && b->n_shares > 0)
 		e = pg_run(l->pg, SQL_list_changes, 2, params, NULL);
-	return e == ERR_OK ? drop_empty(l, b, shard) : e;
+	if (e == ERR_OK)
+		e = drop_empty(l, b, shard);
+	return e == ERR_OK ? pending_keep(&l->paths, l->pg, shard) : e;
 }
 
 static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b,

@@ -51,7 +51,13 @@ static struct target *target_at(const struct paths *p, const PGresult *r, int ro
 
 enum err paths_follow_rules(struct paths *p, struct pg *pg)
 {
-	return rules_follow(pg, &p->rules, &p->revision);
+	const int64_t before = p->revision;
+	enum err e = rules_follow(pg, &p->rules, &p->revision);
+	if (e == ERR_OK && p->revision != before)
+		e = pending_read(&p->pending, pg);
+	if (e != ERR_OK)
+		p->revision = 0;
+	return e;
 }
 
 /* What is a conversion of @value_minor worth by these two columns? */
@@ -64,6 +70,13 @@ static struct worth worth_at(const PGresult *r, int row, int adjusted, int cance
 		.is_adjusted = is_adjusted,
 		.is_cancelled = *PQgetvalue(r, row, cancelled) == 't',
 	};
+}
+
+int64_t paths_longest_ms(const struct paths *p)
+{
+	const int64_t now = p->rules.longest_ms;
+	const bool more = p->pending.state == PENDING_BUILDING && p->pending.rules.longest_ms > now;
+	return more ? p->pending.rules.longest_ms : now;
 }
 
 static void read_target(struct paths *p, const PGresult *r, int row)
@@ -123,14 +136,27 @@ static enum err read_named(struct paths *p, struct pg *pg)
 	return e;
 }
 
+/* The path of a target in the making, and the one that is prepared for it. */
+struct builders {
+	struct path_builder now, pending;
+	bool both;
+};
+
+static void offer(struct builders *b, const struct touch *t)
+{
+	path_offer(&b->now, t);
+	if (b->both)
+		path_offer(&b->pending, t);
+}
+
 /* See order_note: the clicks of target number @t that come before @last. */
-static enum err offer_more(struct paths *p, struct pg *pg, struct path_builder *b, uint32_t t,
+static enum err offer_more(struct paths *p, struct pg *pg, struct builders *b, uint32_t t,
 			   struct touch last)
 {
 	char longest[NUMBER_MAX], number[NUMBER_MAX], id[UUID_TEXT_LEN + 1], at[NUMBER_MAX];
 	const char *const params[] = {longest, PAGE_TEXT, number, id, at};
 	int rows = PAGE;
-	snprintf(longest, sizeof(longest), "%" PRId64, p->rules.longest_ms);
+	snprintf(longest, sizeof(longest), "%" PRId64, paths_longest_ms(p));
 	snprintf(number, sizeof(number), "%" PRIu32, t);
 	while (rows == PAGE) {
 		PGresult *r;
@@ -142,7 +168,7 @@ static enum err offer_more(struct paths *p, struct pg *pg, struct path_builder *
 		rows = PQntuples(r);
 		for (int row = 0; row < rows; row++) {
 			last = path_row_touch(r, row);
-			path_offer(b, &last);
+			offer(b, &last);
 		}
 		PQclear(r);
 	}
@@ -152,19 +178,23 @@ static enum err offer_more(struct paths *p, struct pg *pg, struct path_builder *
 /* Build the path of a target from the rows of the answer that are its, from *@row on. */
 static enum err build(struct paths *p, struct pg *pg, uint32_t i, const PGresult *r, int *row)
 {
-	struct path_builder b;
 	struct target *t = &p->targets[i];
+	struct builders b = {.both = pending_is_for(&p->pending, t->wish.time_ms)};
 	struct touch touch = {0};
 	int rows = 0;
 	enum err e = ERR_OK;
-	path_begin(&b, &t->wish, &p->rules, &p->arena);
+	path_begin(&b.now, &t->wish, &p->rules, &p->arena);
+	if (b.both)
+		path_begin(&b.pending, &t->wish, &p->pending.rules, &p->arena);
 	for (; *row < PQntuples(r) && target_at(p, r, *row) == t; (*row)++, rows++) {
 		touch = path_row_touch(r, *row);
-		path_offer(&b, &touch);
+		offer(&b, &touch);
 	}
 	if (rows == PAGE)
 		e = offer_more(p, pg, &b, i + 1, touch);
-	path_end(&b, &t->now);
+	path_end(&b.now, &t->now);
+	if (b.both)
+		path_end(&b.pending, &t->pending);
 	return e;
 }
 
@@ -174,7 +204,7 @@ static enum err build_all(struct paths *p, struct pg *pg)
 	const char *const params[] = {longest, PAGE_TEXT};
 	int row = 0;
 	PGresult *r;
-	snprintf(longest, sizeof(longest), "%" PRId64, p->rules.longest_ms);
+	snprintf(longest, sizeof(longest), "%" PRId64, paths_longest_ms(p));
 	enum err e = pg_run(pg, SQL_target_touches, 2, params, &r);
 	for (uint32_t i = 0; e == ERR_OK && i < p->n; i++)
 		e = build(p, pg, i, r, &row);
@@ -214,6 +244,21 @@ static void read_path(struct paths *p, const PGresult *r, int *row)
 	t->is_torn = !is_last_click(&t->old, r, first);
 }
 
+/* What is prepared already for the targets. */
+static enum err read_pending(struct paths *p, struct pg *pg)
+{
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_target_recomputed_paths, 0, NULL, &r);
+	for (int row = 0, end; e == ERR_OK && row < PQntuples(r); row = end) {
+		struct target *t = target_at(p, r, row);
+		end = rows_end(p, r, row);
+		path_rows_read(r, row, end, &p->arena, &t->pending_old);
+		t->has_pending_old = true;
+	}
+	PQclear(r);
+	return e;
+}
+
 static enum err read_paths(struct paths *p, struct pg *pg)
 {
 	bool any = false;
@@ -224,10 +269,15 @@ static enum err read_paths(struct paths *p, struct pg *pg)
 	}
 	if (!any)
 		return ERR_OK;
-	const enum err e = pg_run(pg, SQL_target_paths, 0, NULL, &r);
+	enum err e = pg_run(pg,
+			    p->pending.state == PENDING_FOLDING ? SQL_target_counted_paths
+								: SQL_target_paths,
+			    0, NULL, &r);
 	for (int row = 0; e == ERR_OK && row < PQntuples(r);)
 		read_path(p, r, &row);
 	PQclear(r);
+	if (e == ERR_OK && p->pending.state == PENDING_BUILDING)
+		e = read_pending(p, pg);
 	return e;
 }
 
@@ -306,6 +356,8 @@ enum err paths_store(struct paths *p, struct pg *pg, const char *shard, uint32_t
 		e = store_new(p, pg, shard, new, stored);
 	if (e == ERR_OK && *changed > 0)
 		e = pg_run(pg, SQL_change_paths, 0, NULL, NULL);
+	if (e == ERR_OK && *changed > 0 && p->pending.state == PENDING_FOLDING)
+		e = pg_run(pg, SQL_drop_folded_paths, 0, NULL, NULL);
 	return e;
 }
 
@@ -337,6 +389,7 @@ void paths_release(struct paths *p)
 	rules_release(&p->rules);
 	arena_release(&p->arena);
 	cells_release(&p->cells);
+	pending_release(&p->pending);
 	free(p->targets);
 	*p = (struct paths){0};
 }

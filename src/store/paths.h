@@ -19,7 +19,7 @@
 #include "domain/cells.h"
 #include "domain/path.h"
 #include "domain/rules.h"
-#include "store/pg.h"
+#include "store/pending.h"
 
 struct target {
 	struct uuid conversion_id;
@@ -32,6 +32,8 @@ struct target {
 	bool is_passed; /* stored as it is already, by another shard, or not to be changed */
 	struct path old, now;
 	struct worth old_worth, worth;
+	struct path pending, pending_old; /* see store/pending.h */
+	bool has_pending_old;
 };
 
 struct paths {
@@ -41,9 +43,14 @@ struct paths {
 	uint32_t n, cap;
 	struct arena arena; /* texts and paths of the targets */
 	struct cells cells;
+	struct pending pending;
 };
 
-/** Bring the rules up to date, before a transaction or in it. */
+/** The longest window of all, in milliseconds, those that are prepared included. */
+int64_t paths_longest_ms(const struct paths *p);
+
+/** Bring the rules up to date, before a transaction or, where what it prepares matters, in it, when
+ * it holds its shard. */
 enum err paths_follow_rules(struct paths *p, struct pg *pg) MUST_CHECK;
 
 /**

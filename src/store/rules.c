@@ -56,10 +56,10 @@ static int add_models(struct rules *rules, const PGresult *r, int row)
 	return row;
 }
 
-static enum err read_rules(struct pg *pg, struct rules *rules)
+enum err rules_read(struct pg *pg, enum sql sql, struct rules *rules)
 {
 	PGresult *r;
-	const enum err e = pg_run(pg, SQL_rules, 0, NULL, &r);
+	const enum err e = pg_run(pg, sql, 0, NULL, &r);
 	if (e != ERR_OK)
 		return e;
 	rules_release(rules);
@@ -88,7 +88,7 @@ enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision)
 	PQclear(r);
 	if (now == *revision)
 		return ERR_OK;
-	e = read_rules(pg, rules);
+	e = rules_read(pg, SQL_rules, rules);
 	*revision = e == ERR_OK ? now : 0;
 	return e;
 }

@@ -16,4 +16,7 @@
  */
 enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision) MUST_CHECK;
 
+/** Read @rules by a statement with the results of rules.sql. */
+enum err rules_read(struct pg *pg, enum sql sql, struct rules *rules) MUST_CHECK;
+
 #endif

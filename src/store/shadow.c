@@ -13,6 +13,7 @@
 
 #include "store/journals.h"
 #include "store/migrate.h"
+#include "store/pending.h"
 #include "store/statement.h"
 
 #define WANTED_MAX 5000		       /* events looked for at a time */
@@ -106,6 +107,15 @@ enum err shadow_check_version(struct shadow *s)
 	const bool same = pg_int(r, 0, 0) == migrations[migrations_count - 1].version;
 	PQclear(r);
 	return same ? ERR_OK : ERR_NOT_FOUND;
+}
+
+enum err shadow_check_settled(struct shadow *s)
+{
+	struct pending pending = {0};
+	const enum err e = pending_read(&pending, use(s, s->live));
+	const bool folding = pending.state == PENDING_FOLDING;
+	pending_release(&pending);
+	return e == ERR_OK && folding ? ERR_BUSY : e;
 }
 
 enum err shadow_live_fences(struct shadow *s, struct fence_row **out, int *n)

@@ -81,6 +81,11 @@ static enum tool_exit connect(struct rebuild *b)
 				   "the database %s does not have this program's "
 				   "schema: run `tyrattribution migrate` first",
 				   b->cfg->db_name);
+	if (e == ERR_OK)
+		e = shadow_check_settled(b->shadow);
+	if (e == ERR_BUSY)
+		return tool_failed(&replay_tool, "a recompute is not finished: `tyrattribution "
+						 "recompute --resume` first");
 	return e == ERR_OK ? TOOL_OK : shadow_failed(b, "the schema's version cannot be read", e);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "store/journals.h"
+#include "store/pending.h"
 #include "store/repair.h"
 #include "tools/reconcile_checks.h"
 #include "util/clock.h"
@@ -148,16 +149,34 @@ static enum err repair_and_check(struct reconcile *r, struct reconcile_result *f
 	return e;
 }
 
+/* What a recompute has switched to and not folded in yet looks different from what is booked; and
+ * nothing may be mended beside what is prepared from it. */
+static enum err check_settled(const struct reconcile *r, bool may_repair, bool *settled)
+{
+	struct pending pending = {0};
+	const enum err e = pending_read(&pending, r->pg);
+	*settled =
+		pending.state == PENDING_NONE || (pending.state == PENDING_BUILDING && !may_repair);
+	pending_release(&pending);
+	return e;
+}
+
 static enum tool_exit run(struct reconcile *r, bool may_repair)
 {
 	struct reconcile_result found = {0};
-	bool got = true;
+	bool got = true, settled = true;
 	signal(SIGPIPE, SIG_IGN); /* hiredis writes without MSG_NOSIGNAL */
 	enum err e = reconcile_open(r) ? ERR_OK : ERR_DOWN;
 	if (e == ERR_OK && may_repair)
 		e = repair_try_lock(r->pg, &got);
 	if (e == ERR_OK && !got)
-		return tool_failed(&reconcile_tool, "another repair is running");
+		return tool_failed(&reconcile_tool, "another repair or a recompute is running");
+	if (e == ERR_OK)
+		e = check_settled(r, may_repair, &settled);
+	if (e == ERR_OK && !settled)
+		return tool_failed(
+			&reconcile_tool,
+			"a recompute is not finished: `tyrattribution recompute --status`");
 	if (e == ERR_OK)
 		e = reconcile_check(r, &found);
 	if (e == ERR_OK && may_repair && reconcile_differences(&found) > 0)

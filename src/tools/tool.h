@@ -44,6 +44,6 @@ void tool_progress(const struct tool *tool, uint64_t *state, const char *fmt, ..
 	__attribute__((format(printf, 3, 4)));
 
 /* The tools there are, each in the file of its name. */
-extern const struct tool dead_letters_tool, reconcile_tool, replay_tool;
+extern const struct tool dead_letters_tool, reconcile_tool, recompute_tool, replay_tool;
 
 #endif

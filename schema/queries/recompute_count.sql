@@ -1,0 +1,2 @@
+-- How many conversions get another path?
+SELECT count(*) FROM recompute_paths

@@ -1,0 +1,48 @@
+-- What a recompute needs: tables and plans as in writer_session.sql.
+SET jit = off;
+SET work_mem = '64MB';
+SET plan_cache_mode = force_generic_plan;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_seqscan = off;
+-- Conversions whose paths are made: staged ones (n is their place), and stored ones (home and place say where).
+CREATE TEMP TABLE staged_targets (
+	t               integer NOT NULL,
+	n               integer,
+	home            oid,
+	place           tid,
+	conversion_id   uuid NOT NULL,
+	conversion_date timestamptz NOT NULL,
+	user_id         uuid NOT NULL,
+	campaign_id     uuid NOT NULL,
+	source          text COLLATE "C" NOT NULL,
+	type            text COLLATE "C" NOT NULL,
+	value_minor     bigint NOT NULL,
+	named_click_id  uuid,
+	adjusted_minor  bigint, -- by its adjustments
+	is_cancelled    boolean NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE staged_paths (
+	t               integer PRIMARY KEY,
+	click_id        uuid,
+	click_date      timestamptz,
+	path_extras     integer NOT NULL,
+	path_beyond     integer NOT NULL,
+	touch_ids       uuid[] NOT NULL,
+	touch_dates     timestamptz[] NOT NULL,
+	touch_campaigns uuid[] NOT NULL,
+	touch_sources   text[] COLLATE "C" NOT NULL,
+	credits         integer[] NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE staged_deltas (
+	campaign_id              uuid NOT NULL,
+	source                   text COLLATE "C" NOT NULL,
+	type                     text COLLATE "C" NOT NULL,
+	model                    text COLLATE "C" NOT NULL, -- empty: clicks
+	bucket                   timestamptz NOT NULL,
+	clicks                   bigint NOT NULL,
+	credit                   bigint NOT NULL,
+	value_minor              numeric NOT NULL,
+	unattributed             bigint NOT NULL,
+	unattributed_value_minor numeric NOT NULL
+) ON COMMIT DELETE ROWS;
