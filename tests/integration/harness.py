@@ -533,9 +533,10 @@ class World:
             "       UNION ALL"
             "       SELECT (conversion_date AT TIME ZONE 'UTC')::date, 0,"
             "         CASE WHEN click_id IS NULL THEN 0 ELSE 1 END,"
-            "         CASE WHEN click_id IS NULL THEN 0 ELSE value_minor END,"
+            "         CASE WHEN click_id IS NULL THEN 0 ELSE coalesce(adjusted_minor, value_minor) END,"
             "         CASE WHEN click_id IS NULL THEN 1 ELSE 0 END,"
-            "         CASE WHEN click_id IS NULL THEN value_minor ELSE 0 END, campaign_id FROM conversion_events) e"
+            "         CASE WHEN click_id IS NULL THEN coalesce(adjusted_minor, value_minor) ELSE 0 END, campaign_id"
+            "       FROM conversion_events WHERE NOT is_cancelled) e"
             " WHERE %s::uuid IS NULL OR campaign_id = %s::uuid GROUP BY day", campaign_id, campaign_id)
         return {row[0]: tuple(int(n) for n in row[1:]) for row in rows}
 
