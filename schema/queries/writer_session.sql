@@ -12,7 +12,9 @@ CREATE TEMP TABLE staged_clicks (
 	click_date  timestamptz NOT NULL,
 	user_id     uuid NOT NULL,
 	campaign_id uuid NOT NULL,
-	source      text COLLATE "C" NOT NULL
+	source      text COLLATE "C" NOT NULL,
+	log_offset  bigint NOT NULL,
+	accepted_at timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE staged_conversions (
 	n               integer NOT NULL,
@@ -23,7 +25,9 @@ CREATE TEMP TABLE staged_conversions (
 	source          text COLLATE "C" NOT NULL,
 	type            text COLLATE "C" NOT NULL,
 	value_minor     bigint NOT NULL,
-	named_click_id  uuid
+	named_click_id  uuid,
+	log_offset      bigint NOT NULL,
+	accepted_at     timestamptz
 ) ON COMMIT DELETE ROWS;
 -- Conversions whose paths are made: staged ones (n is their place), and stored ones (home and place say where).
 CREATE TEMP TABLE staged_targets (
@@ -38,7 +42,9 @@ CREATE TEMP TABLE staged_targets (
 	source          text COLLATE "C" NOT NULL,
 	type            text COLLATE "C" NOT NULL,
 	value_minor     bigint NOT NULL,
-	named_click_id  uuid
+	named_click_id  uuid,
+	log_offset      bigint, -- of staged ones, as is accepted_at
+	accepted_at     timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE staged_paths (
 	t               integer PRIMARY KEY,

@@ -72,6 +72,7 @@ struct msg_produce {
 struct record {
 	enum event_kind topic;
 	int64_t offset;
+	int64_t time_ms;     /* when Kafka's log took it, since 1970; 0: not known */
 	const char *payload; /* inside the message; NULL for a tombstone */
 	uint32_t payload_len;
 	const char *key; /* inside the message; NULL if there was none */

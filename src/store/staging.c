@@ -15,9 +15,10 @@
 
 static const struct uuid nil;
 
-static void stage_event(struct staged *s, uint32_t n, const struct event *e)
+static void stage_event(struct staged *s, uint32_t n, const struct ledger_row *row)
 {
-	copy_row(&s->rows, e->kind == EVENT_CLICK ? 6 : 9);
+	const struct event *e = &row->event;
+	copy_row(&s->rows, e->kind == EVENT_CLICK ? 8 : 11);
 	copy_int4(&s->rows, (int32_t)n);
 	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
 	copy_time(&s->rows, e->time_ms);
@@ -32,6 +33,11 @@ static void stage_event(struct staged *s, uint32_t n, const struct event *e)
 		else
 			copy_bytes(&s->rows, e->click_id.bytes, sizeof(e->click_id.bytes));
 	}
+	copy_int8(&s->rows, row->record.offset);
+	if (row->record.time_ms > 0)
+		copy_time(&s->rows, row->record.time_ms);
+	else
+		copy_null(&s->rows);
 	s->n++;
 }
 
@@ -74,7 +80,7 @@ void staging_fill(struct staging *staging, struct fence *fence, struct ledger_ba
 		passed[row->record.topic] = true;
 		s->reread = reread;
 		if (row->dead == NULL)
-			stage_event(s, b->taken, &row->event);
+			stage_event(s, b->taken, row);
 	}
 }
 
