@@ -20,6 +20,7 @@ SOURCES := \
 	domain/credit.c \
 	domain/decode.c \
 	domain/event.c \
+	domain/explain.c \
 	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
@@ -28,11 +29,13 @@ SOURCES := \
 	domain/report.c \
 	domain/rules.c \
 	domain/totals.c \
+	domain/trace.c \
 	net/admin.c \
 	net/bulk.c \
 	net/campaign_page.c \
 	net/campaigns.c \
 	net/elements.c \
+	net/explain.c \
 	net/framing.c \
 	net/gather.c \
 	net/gunzip.c \
@@ -55,6 +58,7 @@ SOURCES := \
 	store/copy_rows.c \
 	store/days.c \
 	store/dead_letters.c \
+	store/explain.c \
 	store/fence.c \
 	store/history_cache.c \
 	store/journals.c \
@@ -85,6 +89,7 @@ SOURCES := \
 	store/spool_record.c \
 	store/spool_segment.c \
 	store/staging.c \
+	store/trace.c \
 	store/zones.c \
 	tools/dead_letters.c \
 	tools/dead_letters_args.c \
@@ -108,6 +113,7 @@ SOURCES := \
 	util/crc32c.c \
 	util/datetime.c \
 	util/event_count.c \
+	util/fields.c \
 	util/hash.c \
 	util/json.c \
 	util/log.c \
