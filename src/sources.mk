@@ -20,6 +20,7 @@ SOURCES := \
 	domain/credit.c \
 	domain/decode.c \
 	domain/event.c \
+	domain/explain.c \
 	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
@@ -29,11 +30,13 @@ SOURCES := \
 	domain/rules.c \
 	domain/topic.c \
 	domain/totals.c \
+	domain/trace.c \
 	net/admin.c \
 	net/bulk.c \
 	net/campaign_page.c \
 	net/campaigns.c \
 	net/elements.c \
+	net/explain.c \
 	net/framing.c \
 	net/gather.c \
 	net/gunzip.c \
@@ -56,6 +59,7 @@ SOURCES := \
 	store/copy_rows.c \
 	store/days.c \
 	store/dead_letters.c \
+	store/explain.c \
 	store/fence.c \
 	store/history_cache.c \
 	store/journals.c \
@@ -89,6 +93,7 @@ SOURCES := \
 	store/spool_record.c \
 	store/spool_segment.c \
 	store/staging.c \
+	store/trace.c \
 	store/zones.c \
 	tools/dead_letters.c \
 	tools/dead_letters_args.c \
@@ -114,6 +119,7 @@ SOURCES := \
 	util/crc32c.c \
 	util/datetime.c \
 	util/event_count.c \
+	util/fields.c \
 	util/hash.c \
 	util/json.c \
 	util/log.c \

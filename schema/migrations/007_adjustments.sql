@@ -11,6 +11,8 @@ CREATE TABLE adjustment_events (
 	amount_minor    bigint NOT NULL, -- refunded, or the new value; of a cancellation 0
 	shard           integer NOT NULL,
 	created_at      timestamptz NOT NULL DEFAULT now(),
+	log_offset      bigint,      -- see 006_event_trace.sql
+	accepted_at     timestamptz,
 	PRIMARY KEY (adjustment_id, adjustment_date)
 );
 CREATE INDEX adjustment_events_conversion ON adjustment_events (conversion_id);

@@ -59,7 +59,7 @@ WHERE (SELECT state = 'folding' FROM recompute);
 -- The conversions with the paths that count.
 CREATE VIEW counted_conversions AS
 SELECT c.conversion_id, c.conversion_date, c.user_id, c.campaign_id, c.source, c.type, c.value_minor, c.named_click_id,
-	c.adjusted_minor, c.is_cancelled, c.shard, c.created_at, n.click_id, n.click_date, n.path_extras, n.path_beyond,
+	c.adjusted_minor, c.is_cancelled, c.shard, c.created_at, c.log_offset, c.accepted_at, c.attributed_at, n.click_id, n.click_date, n.path_extras, n.path_beyond,
 	n.touch_ids, n.touch_dates, n.touch_campaigns, n.touch_sources, n.credits
 FROM conversion_events c
 LEFT JOIN recompute_paths r ON r.conversion_id = c.conversion_id AND r.conversion_date = c.conversion_date

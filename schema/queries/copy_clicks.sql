@@ -1,2 +1,2 @@
 -- Clicks of a batch.
-COPY staged_clicks (n, click_id, click_date, user_id, campaign_id, source) FROM STDIN (FORMAT binary)
+COPY staged_clicks (n, click_id, click_date, user_id, campaign_id, source, log_offset, accepted_at) FROM STDIN (FORMAT binary)

@@ -1,6 +1,6 @@
 -- Mark every table: for each group of its rows their number and the sum of their hashes, in any order. Left out
--- are the columns that say when a row was written, what an operator did to a dead letter, and what differs between
--- two readings of the same log (epochs, versions, re-reads).
+-- are the columns that say when a row was written and from where in the log, what an operator did to a dead letter,
+-- and what differs between two readings of the same log (epochs, versions, re-reads).
 -- $1 whose tables these are: false live, true rebuilt
 INSERT INTO marks
 SELECT $1::boolean, t.tbl, t.grp, t.n, t.hash

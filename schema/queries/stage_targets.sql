@@ -7,7 +7,7 @@ WITH targets AS (
 	(
 		SELECT DISTINCT ON (s.conversion_id, s.conversion_date) s.n, NULL::oid AS home, NULL::tid AS place,
 			s.conversion_id, s.conversion_date, s.user_id, s.campaign_id, s.source, s.type, s.value_minor,
-			s.named_click_id
+			s.named_click_id, s.log_offset, s.accepted_at
 		FROM staged_conversions s
 		WHERE NOT EXISTS (
 			SELECT FROM conversion_events e
@@ -18,7 +18,8 @@ WITH targets AS (
 	UNION ALL
 	(
 		SELECT DISTINCT ON (v.conversion_id, v.conversion_date) NULL::int, v.home, v.place, v.conversion_id,
-			v.conversion_date, v.user_id, v.campaign_id, v.source, v.type, v.value_minor, v.named_click_id
+			v.conversion_date, v.user_id, v.campaign_id, v.source, v.type, v.value_minor, v.named_click_id,
+			NULL::bigint, NULL::timestamptz
 		FROM (
 			SELECT w.*
 			FROM staged_clicks k

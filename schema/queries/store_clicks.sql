@@ -2,8 +2,9 @@
 -- their bucket deltas. Answers how many were stored.
 -- $1 shard
 WITH stored AS (
-	INSERT INTO click_events (click_id, click_date, user_id, campaign_id, source, shard)
-	SELECT DISTINCT ON (click_id, click_date) click_id, click_date, user_id, campaign_id, source, $1::int
+	INSERT INTO click_events (click_id, click_date, user_id, campaign_id, source, shard, log_offset, accepted_at)
+	SELECT DISTINCT ON (click_id, click_date) click_id, click_date, user_id, campaign_id, source, $1::int, log_offset,
+		accepted_at
 	FROM staged_clicks
 	ORDER BY click_id, click_date, n
 	ON CONFLICT DO NOTHING

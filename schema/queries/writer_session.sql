@@ -12,7 +12,9 @@ CREATE TEMP TABLE staged_clicks (
 	click_date  timestamptz NOT NULL,
 	user_id     uuid NOT NULL,
 	campaign_id uuid NOT NULL,
-	source      text COLLATE "C" NOT NULL
+	source      text COLLATE "C" NOT NULL,
+	log_offset  bigint NOT NULL,
+	accepted_at timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE staged_conversions (
 	n               integer NOT NULL,
@@ -23,7 +25,9 @@ CREATE TEMP TABLE staged_conversions (
 	source          text COLLATE "C" NOT NULL,
 	type            text COLLATE "C" NOT NULL,
 	value_minor     bigint NOT NULL,
-	named_click_id  uuid
+	named_click_id  uuid,
+	log_offset      bigint NOT NULL,
+	accepted_at     timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE staged_adjustments (
 	n               integer NOT NULL,
@@ -32,7 +36,9 @@ CREATE TEMP TABLE staged_adjustments (
 	user_id         uuid NOT NULL,
 	conversion_id   uuid NOT NULL,
 	change          text COLLATE "C" NOT NULL,
-	amount_minor    bigint NOT NULL
+	amount_minor    bigint NOT NULL,
+	log_offset      bigint NOT NULL,
+	accepted_at     timestamptz
 ) ON COMMIT DELETE ROWS;
 -- Conversions whose paths are made: staged ones (n is their place), and stored ones (home and place say where).
 CREATE TEMP TABLE staged_targets (
@@ -48,6 +54,8 @@ CREATE TEMP TABLE staged_targets (
 	type            text COLLATE "C" NOT NULL,
 	value_minor     bigint NOT NULL,
 	named_click_id  uuid,
+	log_offset      bigint, -- of staged ones, as is accepted_at
+	accepted_at     timestamptz,
 	adjusted_minor  bigint, -- by its adjustments
 	is_cancelled    boolean NOT NULL
 ) ON COMMIT DELETE ROWS;

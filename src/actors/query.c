@@ -11,7 +11,9 @@
 #include "actors/actor.h"
 #include "store/campaign_table.h"
 #include "store/days.h"
+#include "store/explain.h"
 #include "store/reports.h"
+#include "store/trace.h"
 #include "util/clock.h"
 
 #define IDLE_NS NS_PER_S
@@ -27,11 +29,18 @@ struct query {
 	/* owned by the query thread */
 	struct pg *pg;
 	struct zones zones;
+	struct explain_rules rules;
 };
+
+/* When the asker gives up. */
+static uint64_t due_ns(const struct query *q, const struct msg *m)
+{
+	return m->created_ns + (uint64_t)q->cfg->query_timeout_ms * NS_PER_MS;
+}
 
 static bool is_late(const struct query *q, const struct msg *m)
 {
-	return clock_mono_ns() - m->created_ns > (uint64_t)q->cfg->query_timeout_ms * NS_PER_MS;
+	return clock_mono_ns() > due_ns(q, m);
 }
 
 /* Ask once. What is left of an earlier try in @m is replaced. */
@@ -40,6 +49,14 @@ static enum err ask(struct query *q, struct msg *m)
 	if (m->kind == MSG_REPORT) {
 		report_restart(m->report.report);
 		return reports_answer(q->pg, &q->zones, m->report.report);
+	}
+	if (m->kind == MSG_EXPLAIN) {
+		explanation_restart(m->explain.explanation);
+		return explain_answer(q->pg, &q->rules, m->explain.explanation, due_ns(q, m));
+	}
+	if (m->kind == MSG_TRACE) {
+		trace_restart(m->trace.trace);
+		return trace_answer(q->pg, q->cfg, m->trace.trace);
 	}
 	return days_of_campaign(q->pg, &m->query.campaign_id, m->query.from, m->query.to,
 				&m->query.days, &m->query.n, &m->query.closed_through);
@@ -97,16 +114,26 @@ static void on_report(struct query *q, struct msg *m)
 	msg_answer(m);
 }
 
+/* A conversion or an event by its id: its status is FAILED unless it was answered. */
+static void on_lookup(struct query *q, struct msg *m)
+{
+	(void)!answer(q, m);
+	msg_answer(m);
+}
+
 static void on_msg(void *self, struct msg *m)
 {
 	struct query *q = self;
-	ASSERT(m->kind == MSG_QUERY || m->kind == MSG_REPORT || m->kind == MSG_CAMPAIGN);
-	if (m->kind == MSG_QUERY)
+	if (m->kind == MSG_QUERY) {
 		on_query(q, m);
-	else if (m->kind == MSG_REPORT)
+	} else if (m->kind == MSG_REPORT) {
 		on_report(q, m);
-	else
+	} else if (m->kind == MSG_EXPLAIN || m->kind == MSG_TRACE) {
+		on_lookup(q, m);
+	} else {
+		ASSERT(m->kind == MSG_CAMPAIGN);
 		on_campaign(q, m);
+	}
 }
 
 static uint64_t on_idle(void *self)
@@ -128,6 +155,7 @@ static void fini(void *self)
 	struct query *q = self;
 	pg_free(q->pg);
 	zones_release(&q->zones);
+	explain_rules_release(&q->rules);
 }
 
 static const struct actor_ops ops = {

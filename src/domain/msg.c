@@ -38,6 +38,10 @@ void msg_free(struct msg *m)
 		free(m->campaign.campaign);
 	if (m->kind == MSG_REPORT)
 		report_free(m->report.report);
+	if (m->kind == MSG_EXPLAIN)
+		explanation_free(m->explain.explanation);
+	if (m->kind == MSG_TRACE)
+		trace_free(m->trace.trace);
 	free(m);
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
 }

@@ -13,8 +13,10 @@
 
 #include "domain/campaign.h"
 #include "domain/event.h"
+#include "domain/explain.h"
 #include "domain/report.h"
 #include "domain/totals.h"
+#include "domain/trace.h"
 #include "util/completion.h"
 #include "util/uuid.h"
 
@@ -32,6 +34,8 @@
 	X(MSG_LIVE, "http -> live", struct msg_live)                                               \
 	X(MSG_QUERY, "http -> query", struct msg_query)                                            \
 	X(MSG_REPORT, "http -> query", struct msg_report)                                          \
+	X(MSG_EXPLAIN, "http -> query", struct msg_explain)                                        \
+	X(MSG_TRACE, "http -> query", struct msg_trace)                                            \
 	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
 	X(MSG_JOURNAL, "http -> journal", struct msg_journal)                                      \
 	X(MSG_CAMPAIGN, "http -> query -> registrar", struct msg_campaign)
@@ -72,6 +76,7 @@ struct msg_produce {
 struct record {
 	enum event_kind topic;
 	int64_t offset;
+	int64_t time_ms;     /* when Kafka's log took it, since 1970; 0: not known */
 	const char *payload; /* inside the message; NULL for a tombstone */
 	uint32_t payload_len;
 	const char *key; /* inside the message; NULL if there was none */
@@ -150,6 +155,17 @@ struct msg_report {
 	struct report *report; /* question and answer: owned by the message, freed with it */
 };
 
+/* Why are the credits of these conversions what they are? */
+struct msg_explain {
+	struct explanation
+		*explanation; /* question and answer: owned by the message, as a report */
+};
+
+/* Where did this event go? */
+struct msg_trace {
+	struct trace *trace; /* the same */
+};
+
 /* Please take this campaign into the history cache. */
 struct msg_warm {
 	struct uuid campaign_id;
@@ -203,6 +219,8 @@ struct msg {
 		struct msg_live live;
 		struct msg_query query;
 		struct msg_report report;
+		struct msg_explain explain;
+		struct msg_trace trace;
 		struct msg_warm warm;
 		struct msg_journal journal;
 		struct msg_campaign campaign;

@@ -147,7 +147,7 @@ void campaigns_create(struct request *r)
 
 static bool read_id(struct request *r, struct uuid *out)
 {
-	if (uuid_parse(r->path_id, strlen(r->path_id), out))
+	if (uuid_parse(r->path_id, r->path_id_len, out))
 		return true;
 	response_error(r, 400, "invalid_field", "campaign_id",
 		       "campaign_id: expected a UUID in the path, as /api/campaigns/"

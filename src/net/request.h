@@ -24,6 +24,7 @@ struct request {
 	struct worker *w;
 	enum route_label label;
 	const char *path_id; /* what stands for {id} in the route's path, if it has one */
+	size_t path_id_len;
 	struct framing framing;
 	uint64_t start_ns;  /* monotonic */
 	int64_t now_ms;	    /* wall clock, at the start */

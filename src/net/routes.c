@@ -13,6 +13,7 @@
 #include "net/admin.h"
 #include "net/bulk.h"
 #include "net/campaigns.h"
+#include "net/explain.h"
 #include "net/ingest.h"
 #include "net/journal.h"
 #include "net/response.h"
@@ -38,6 +39,8 @@ static const struct route api[] = {
 	{"/api/campaigns", ROUTE_POST, ROUTE_CAMPAIGNS, campaigns_create},
 	{"/api/campaigns/" ROUTE_ID, ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_read},
 	{"/api/campaigns/" ROUTE_ID, ROUTE_PATCH, ROUTE_CAMPAIGNS, campaigns_patch},
+	{"/api/conversions/" ROUTE_ID "/explain", ROUTE_GET, ROUTE_EXPLAIN, explain_serve},
+	{"/api/events/" ROUTE_ID, ROUTE_GET, ROUTE_TRACE, trace_serve},
 };
 
 static const struct route admin[] = {
@@ -68,17 +71,23 @@ static bool method_fits(const struct request *r, enum route_method wanted)
 /* The length of @pattern before its {id}; 0: it has none. */
 static size_t fixed_len(const char *pattern)
 {
-	const size_t len = strlen(pattern), id_len = strlen(ROUTE_ID);
-	return len > id_len && strcmp(pattern + len - id_len, ROUTE_ID) == 0 ? len - id_len : 0;
+	const char *id = strstr(pattern, ROUTE_ID);
+	return id != NULL ? (size_t)(id - pattern) : 0;
 }
 
-/* Where in @path the id stands; NULL: @path is none of the route's. */
-static const char *match_id(const char *pattern, const char *path)
+/* Note where in @path the id stands; false: @path is none of the route's. */
+static bool match_id(struct request *r, const char *pattern, const char *path)
 {
 	const size_t fixed = fixed_len(pattern);
 	if (fixed == 0 || strncmp(path, pattern, fixed) != 0)
-		return NULL;
-	return path[fixed] != '\0' && strchr(path + fixed, '/') == NULL ? path + fixed : NULL;
+		return false;
+	const char *rest = pattern + fixed + strlen(ROUTE_ID);
+	const size_t len = strcspn(path + fixed, "/");
+	if (len == 0 || strcmp(path + fixed + len, rest) != 0)
+		return false;
+	r->path_id = path + fixed;
+	r->path_id_len = len;
+	return true;
 }
 
 /* Serve @r by the row of its method, of those with this path; false: no row has it. */
@@ -131,8 +140,7 @@ void route_request(struct request *r)
 	if (serve_path(r, path))
 		return;
 	for (size_t i = 0; i < port->n_routes; i++) {
-		r->path_id = match_id(port->routes[i].path, path);
-		if (r->path_id != NULL && serve_path(r, port->routes[i].path))
+		if (match_id(r, port->routes[i].path, path) && serve_path(r, port->routes[i].path))
 			return;
 	}
 	response_error(r, 404, "not_found", NULL, "there is nothing at this path");

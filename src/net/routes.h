@@ -2,7 +2,7 @@
  * Which path and method leads to which handler.
  *
  * Overview: two constant tables, one for each port. A path matches exactly, without its query
- * string; a trailing slash makes another path. A path that ends with ROUTE_ID takes anything
+ * string; a trailing slash makes another path. A path with ROUTE_ID in it takes anything
  * without a slash in its place, unless a path without it matches. A path with several methods has
  * several rows. HEAD is served wherever GET is. The label is what /metrics counts under; the two
  * names of a route share one. Threads: handlers run on CivetWeb's workers and answer their request
@@ -23,6 +23,8 @@ struct request;
 	X(ROUTE_JOURNAL, "journal")                                                                \
 	X(ROUTE_STATISTICS, "statistics")                                                          \
 	X(ROUTE_CAMPAIGNS, "campaigns")                                                            \
+	X(ROUTE_EXPLAIN, "explain")                                                                \
+	X(ROUTE_TRACE, "trace")                                                                    \
 	X(ROUTE_METRICS, "metrics")                                                                \
 	X(ROUTE_LIVEZ, "livez")                                                                    \
 	X(ROUTE_READYZ, "readyz")                                                                  \

@@ -19,6 +19,7 @@
 #define ADMIN_TIMEOUT_MS 10000
 #define DESTROY_WAIT_NS (5 * NS_PER_S)
 #define KEPT_MAX 256
+#define TIME_END_MS 253402300800000 /* the year 10000 */
 
 /* A destroy that is under way. Freed by whichever of the two threads lets go of it last. */
 struct destroy {
@@ -109,6 +110,13 @@ void kafka_keep(void *used)
 	const unsigned place = atomic_fetch_add(&n, 1);
 	if (place < KEPT_MAX)
 		atomic_store(&kept[place], used);
+}
+
+int64_t kafka_time_ms(const rd_kafka_message_t *m)
+{
+	rd_kafka_timestamp_type_t type;
+	const int64_t ms = rd_kafka_message_timestamp(m, &type);
+	return ms > 0 && ms < TIME_END_MS ? ms : 0;
 }
 
 static rd_kafka_t *admin_new(const struct config *cfg, char error[KAFKA_ERROR_MAX])

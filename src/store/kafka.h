@@ -23,6 +23,10 @@ rd_kafka_conf_t *kafka_conf(const struct config *cfg) MUST_CHECK;
 void kafka_set(rd_kafka_conf_t *conf, const char *name, const char *value);
 void kafka_set_int(rd_kafka_conf_t *conf, const char *name, int64_t value);
 
+/** The time of a message, milliseconds since 1970. A producer may write anything there: 0 for what
+ * is no time between 1970 and 9999. */
+int64_t kafka_time_ms(const rd_kafka_message_t *m);
+
 /**
  * Destroy a producer or consumer, in a thread of its own, since the library may hang in it. False:
  * it is not done after five seconds and goes on there; what its callbacks use must stay.

@@ -174,6 +174,7 @@ enum kafka_poll_result kafka_consumer_poll(struct kafka_consumer *c, struct reco
 		return KAFKA_POLL_AGAIN;
 	*partition = m->partition;
 	record->offset = m->offset;
+	record->time_ms = kafka_time_ms(m);
 	record->payload = m->payload;
 	record->payload_len = (uint32_t)m->len;
 	record->key = m->key;

@@ -141,6 +141,7 @@ enum kafka_log_result kafka_log_next(struct kafka_log *log, int timeout_ms, stru
 	record->offset = m->offset;
 	if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR || !has_topic)
 		return judge_error(log, m, has_topic);
+	record->time_ms = kafka_time_ms(m);
 	record->payload = m->payload;
 	record->payload_len = (uint32_t)m->len;
 	record->key = m->key;

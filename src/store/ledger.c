@@ -306,7 +306,10 @@ static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const cha
 static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b,
 				 const struct ledger_row *row)
 {
-	char offset[24], partition[16];
+	char offset[24], partition[16], id[UUID_TEXT_LEN + 1];
+	const bool is_read = strcmp(row->dead, DEAD_MALFORMED) != 0;
+	if (is_read)
+		uuid_format(&row->event.id, id);
 	snprintf(offset, sizeof(offset), "%lld", (long long)row->record.offset);
 	snprintf(partition, sizeof(partition), "%d", b->partition);
 	const char *const params[] = {topic_name(l->cfg, row->record.topic),
@@ -315,11 +318,12 @@ static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b,
 				      row->record.key,
 				      row->record.payload,
 				      row->dead,
-				      row->dead_detail};
+				      row->dead_detail,
+				      is_read ? id : NULL};
 	const int lengths[] = {0, 0, 0, (int)row->record.key_len, (int)row->record.payload_len,
-			       0, 0};
-	const int formats[] = {0, 0, 0, 1, 1, 0, 0};
-	return pg_run_binary(l->pg, SQL_dead_letter, 7, params, lengths, formats, NULL);
+			       0, 0, 0};
+	const int formats[] = {0, 0, 0, 1, 1, 0, 0, 0};
+	return pg_run_binary(l->pg, SQL_dead_letter, 8, params, lengths, formats, NULL);
 }
 
 static enum err keep_dead_letters(struct ledger *l, struct ledger_batch *b)

@@ -39,10 +39,11 @@ static void stage_adjustment(struct staged *s, const struct event *e)
 	copy_int8(&s->rows, e->value_minor);
 }
 
-static void stage_event(struct staged *s, uint32_t n, const struct event *e)
+static void stage_event(struct staged *s, uint32_t n, const struct ledger_row *row)
 {
 	static const int columns[EVENT_KINDS] = {
-		[EVENT_CLICK] = 6, [EVENT_CONVERSION] = 9, [EVENT_ADJUSTMENT] = 7};
+		[EVENT_CLICK] = 8, [EVENT_CONVERSION] = 11, [EVENT_ADJUSTMENT] = 9};
+	const struct event *e = &row->event;
 	copy_row(&s->rows, columns[e->kind]);
 	copy_int4(&s->rows, (int32_t)n);
 	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
@@ -52,6 +53,11 @@ static void stage_event(struct staged *s, uint32_t n, const struct event *e)
 		stage_adjustment(s, e);
 	else
 		stage_touch(s, e);
+	copy_int8(&s->rows, row->record.offset);
+	if (row->record.time_ms > 0)
+		copy_time(&s->rows, row->record.time_ms);
+	else
+		copy_null(&s->rows);
 	s->n++;
 }
 
@@ -94,7 +100,7 @@ void staging_fill(struct staging *staging, struct fence *fence, struct ledger_ba
 		passed[row->record.topic] = true;
 		s->reread = reread;
 		if (row->dead == NULL)
-			stage_event(s, b->taken, &row->event);
+			stage_event(s, b->taken, row);
 	}
 }
 

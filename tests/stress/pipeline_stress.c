@@ -192,6 +192,7 @@ static void send_round(struct pipeline *p, int32_t partition, int round)
 		records[i].topic = is_conversion ? EVENT_CONVERSION : EVENT_CLICK;
 		records[i].offset = round * (is_conversion ? RECORDS / 5 : RECORDS - RECORDS / 5) +
 				    (is_conversion ? i / 5 : i - i / 5);
+		records[i].time_ms = clock_wall_ms();
 		records[i].payload = text + at;
 		records[i].payload_len = (uint32_t)(ends[i] - at);
 	}
