@@ -4,6 +4,7 @@ SOURCES := \
 	actors/batch.c \
 	actors/consumer.c \
 	actors/counter.c \
+	actors/exporter.c \
 	actors/history.c \
 	actors/journal.c \
 	actors/live.c \
@@ -20,6 +21,8 @@ SOURCES := \
 	domain/credit.c \
 	domain/decode.c \
 	domain/event.c \
+	domain/export.c \
+	domain/export_row.c \
 	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
@@ -33,6 +36,8 @@ SOURCES := \
 	net/campaign_page.c \
 	net/campaigns.c \
 	net/elements.c \
+	net/export.c \
+	net/export_wish.c \
 	net/framing.c \
 	net/gather.c \
 	net/gunzip.c \
@@ -46,6 +51,7 @@ SOURCES := \
 	net/routes.c \
 	net/server.c \
 	net/statistics.c \
+	net/stream.c \
 	net/table.c \
 	net/wish.c \
 	net/worker.c \
@@ -55,6 +61,7 @@ SOURCES := \
 	store/copy_rows.c \
 	store/days.c \
 	store/dead_letters.c \
+	store/exports.c \
 	store/fence.c \
 	store/history_cache.c \
 	store/journals.c \

@@ -38,6 +38,8 @@ void msg_free(struct msg *m)
 		free(m->campaign.campaign);
 	if (m->kind == MSG_REPORT)
 		report_free(m->report.report);
+	if (m->kind == MSG_EXPORT)
+		export_free(m->export.export);
 	free(m);
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
 }

@@ -13,6 +13,7 @@
 
 #include "domain/campaign.h"
 #include "domain/event.h"
+#include "domain/export.h"
 #include "domain/report.h"
 #include "domain/totals.h"
 #include "util/completion.h"
@@ -32,6 +33,7 @@
 	X(MSG_LIVE, "http -> live", struct msg_live)                                               \
 	X(MSG_QUERY, "http -> query", struct msg_query)                                            \
 	X(MSG_REPORT, "http -> query", struct msg_report)                                          \
+	X(MSG_EXPORT, "http -> exporter", struct msg_export)                                       \
 	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
 	X(MSG_JOURNAL, "http -> journal", struct msg_journal)                                      \
 	X(MSG_CAMPAIGN, "http -> query -> registrar", struct msg_campaign)
@@ -150,6 +152,11 @@ struct msg_report {
 	struct report *report; /* question and answer: owned by the message, freed with it */
 };
 
+/* The next page of an export. */
+struct msg_export {
+	struct export *export; /* question and answer: owned by the message, freed with it */
+};
+
 /* Please take this campaign into the history cache. */
 struct msg_warm {
 	struct uuid campaign_id;
@@ -203,6 +210,7 @@ struct msg {
 		struct msg_live live;
 		struct msg_query query;
 		struct msg_report report;
+		struct msg_export export;
 		struct msg_warm warm;
 		struct msg_journal journal;
 		struct msg_campaign campaign;

@@ -21,6 +21,7 @@ struct request;
 	X(ROUTE_BATCH, "batch")                                                                    \
 	X(ROUTE_JOURNAL, "journal")                                                                \
 	X(ROUTE_STATISTICS, "statistics")                                                          \
+	X(ROUTE_EXPORT, "export")                                                                  \
 	X(ROUTE_CAMPAIGNS, "campaigns")                                                            \
 	X(ROUTE_METRICS, "metrics")                                                                \
 	X(ROUTE_LIVEZ, "livez")                                                                    \
