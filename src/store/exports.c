@@ -257,12 +257,14 @@ static void add_conversion(struct writing *w, int row)
 static bool has_campaign(const struct export_question *q, const char *text)
 {
 	struct uuid id;
+	if (q->n_campaigns == 0)
+		return true;
 	ASSERT(uuid_parse(text, UUID_TEXT_LEN, &id));
 	for (uint32_t i = 0; i < q->n_campaigns; i++) {
 		if (uuid_is_equal(&q->campaigns[i], &id))
 			return true;
 	}
-	return q->n_campaigns == 0;
+	return false;
 }
 
 /* What the model of w->place gives a touch, which is in row @row of the page. */

@@ -13,9 +13,9 @@ import socket
 import threading
 import time
 
-import psycopg
 import pytest
 import requests
+from psycopg import sql
 
 import model
 from harness import ROOT, SLOW, eventually, new_id
@@ -76,8 +76,10 @@ class Events:
         for key in ("campaign_id", "source"):
             if rng.random() < 0.3:
                 del conversion[key]
-        if rng.random() < 0.2 and self.clicks:
-            conversion["click_id"] = rng.choice(self.clicks)["click_id"]
+        if rng.random() < 0.3:
+            own = [click for click in self.clicks if click["user_id"] == conversion["user_id"]]
+            named = own if own and rng.random() < 0.7 else self.clicks
+            conversion["click_id"] = rng.choice(named)["click_id"] if named else new_id()
         return conversion
 
 
@@ -109,8 +111,8 @@ TIME = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 MONTH = "CASE WHEN {0} < '2000-01-01Z' THEN '-infinity'::timestamp ELSE date_trunc('month', {0} AT TIME ZONE 'UTC') END"
 
 
-def fetch(db, sql):
-    cursor = db.execute(sql)
+def fetch(db, query):
+    cursor = db.execute(query)
     return [dict(zip((column.name for column in cursor.description), row)) for row in cursor.fetchall()]
 
 
@@ -173,8 +175,7 @@ def share(rows):
 
 def read_ndjson(text):
     assert text == "" or text.endswith("\n")
-    return [json.loads(line) for line in text.splitlines()] if "\r\n" in text else \
-        [json.loads(line) for line in text.split("\n")[:-1]]
+    return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
 def read_csv(text, columns, header=True):
@@ -320,13 +321,15 @@ def test_filters(loaded, expected, kind):
         form = FORMATS[i % 2]
         params, rows = {}, expected[kind]
         low, high = sorted(rng.sample(dates, 2))
+        if low == high:
+            continue
         if rng.random() < 0.4:
             params["from"] = low[:10]
             rows = [row for row in rows if row[time_key] >= low[:10]]
         elif rng.random() < 0.6:
             params["from"] = low
             rows = [row for row in rows if row[time_key] >= low]
-        if rng.random() < 0.4 or params.get("from") == high:
+        if rng.random() < 0.4:
             params["to"] = high[:10]
             rows = [row for row in rows if row[time_key][:10] <= high[:10]]
         elif rng.random() < 0.6:
@@ -343,10 +346,6 @@ def test_filters(loaded, expected, kind):
         if rng.random() < 0.3:
             params["limit"] = rng.randrange(1, len(rows) + 10)
             rows = rows[:params["limit"]]
-        if "from" in params and "to" in params and len(params["from"]) == len(params["to"]) == 10:
-            assert params["from"] <= params["to"]
-        elif params.get("from", "").startswith(params.get("to", "x")[:10]) and len(params["to"]) > 10:
-            continue    # a day from which on, and a time on it before which: maybe nothing
         assert bare(export(server, kind, form, **params)) == rows, params
 
 
@@ -433,14 +432,12 @@ def test_nothing_to_export(loaded):
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_cut_off_anywhere(loaded, expected, kind, form):
+def test_cut_off_anywhere(loaded, kind, form):
     """Dropped at random bytes, over and over; together the pieces are the whole, byte for byte."""
     server, events, _ = loaded
     rng = model.seeded_random()
-    whole = server.get(f"/api/export/{kind}", format=form).content
     for filters in ({}, {"campaign_id": events.campaigns[:3]}):
-        if filters:
-            whole = server.get(f"/api/export/{kind}", format=form, **filters).content
+        whole = server.get(f"/api/export/{kind}", format=form, **filters).content
         text, cursor, pieces, ended = "", None, 0, False
         while not ended:
             params = {"format": form, **filters, **({"cursor": cursor} if cursor else {})}
@@ -457,9 +454,6 @@ def test_cut_off_anywhere(loaded, expected, kind, form):
             pieces += 1
         assert pieces > 5
         assert text.encode() == whole
-    assert whole.count(b"cursor") > 10 or form == "csv"
-    if not filters:
-        assert len(whole_lines(text, form, kind, True)[1]) == len(expected[kind])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -580,7 +574,7 @@ def test_one_that_drips_is_cut_off(world, big):
         def drip():
             while not stop.wait(0.05):
                 try:
-                    slow.read(2000)
+                    slow.read(500)
                 except (http.client.HTTPException, OSError, ValueError):
                     return
         thread = threading.Thread(target=drip)
@@ -593,23 +587,22 @@ def test_one_that_drips_is_cut_off(world, big):
     assert len(export(server, "clicks", limit=10)) == 10
 
 
-@pytest.mark.parametrize("how", ["KILL", "terminate"])
+@pytest.mark.parametrize("how", ["killed", "hangs"])
 def test_postgres_is_lost_midway(world, big, how):
     """The answer ends without its proper end; what came is a beginning of the whole, and the rest can be had later."""
-    server = big()
+    server = big(EXPORT_TIMEOUT_MS=int(1000 * SLOW))
     wanted = expect_big(world)
     with Download(server, "clicks", rcvbuf=65536) as download:
         head = download.read(200_000)
-        if how == "KILL":
+        if how == "killed":
             world.services.kill("postgres")
         else:
-            world.sql("ALTER ROLE CURRENT_USER CONNECTION LIMIT -1")
             lock = world.db()
             lock.execute("BEGIN")
             lock.execute("LOCK TABLE click_events")     # the next page times out
         rest, ended = download.read_rest()
         assert not ended
-        if how == "terminate":
+        if how == "hangs":
             lock.execute("ROLLBACK")
     world.services.heal()
     got = (head + rest)[:(head + rest).rfind(b"\n") + 1]
@@ -671,7 +664,7 @@ def plan(db, name, *params):
     text = (ROOT / "schema" / "queries" / f"{name}.sql").read_text(encoding="utf-8")
     db.execute((ROOT / "schema" / "queries" / "export_session.sql").read_text(encoding="utf-8"))
     db.execute(f"PREPARE {name} AS {text}")
-    literals = ", ".join(psycopg.sql.Literal(p).as_string(db) for p in params)
+    literals = ", ".join(sql.Literal(p).as_string(db) for p in params)
     return "\n".join(row[0] for row in db.execute(f"EXPLAIN EXECUTE {name} ({literals})"))
 
 
