@@ -6,14 +6,15 @@
  *
  *      http workers -> producer -> Kafka -> consumer -> writers -> counter
  *            |            `-> spooler
- *            |-------> live, query, history, journal
+ *            |-------> live, query, exporter, history, journal
  *                              `-> registrar
  *
  * stop_note: senders stop before receivers, so that every message has somewhere to go: HTTP
  * (running requests are answered, with the producer still there), producer, spooler (which keeps
- * what the producer could not deliver), consumer, writers, history, live, journal, queries, the
- * registrar, which queries write to, and the counter, which writers and live write to. A guard ends
- * the process when that takes longer than SHUTDOWN_TIMEOUT_MS, or when a second signal comes.
+ * what the producer could not deliver), consumer, writers, history, live, journal, queries,
+ * exporters, the registrar, which queries write to, and the counter, which writers and live write
+ * to. A guard ends the process when that takes longer than SHUTDOWN_TIMEOUT_MS, or when a second
+ * signal comes.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "actors/actor.h"
 #include "actors/consumer.h"
 #include "actors/counter.h"
+#include "actors/exporter.h"
 #include "actors/history.h"
 #include "actors/journal.h"
 #include "actors/live.h"
@@ -72,7 +74,7 @@ struct program {
 	unsigned n_mailboxes;
 	struct mailbox *producer_mb, *spooler_mb, *consumer_mb, *counter_mb, *live_mb, *history_mb,
 		*journal_mb, *registrar_mb;
-	struct mailbox **writer_mbs, **query_mbs;
+	struct mailbox **writer_mbs, **query_mbs, **exporter_mbs;
 	char (*names)[ACTOR_NAME_MAX]; /* of the numbered mailboxes */
 
 	struct producer *producer;
@@ -85,6 +87,7 @@ struct program {
 	struct journal *journal;
 	struct registrar *registrar;
 	struct query **queries;
+	struct exporter **exporters;
 	struct server *server;
 	struct stop_guard guard;
 	struct watchdog *dog;
@@ -101,12 +104,14 @@ static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned
 static void make_mailboxes(struct program *p)
 {
 	const unsigned writers = (unsigned)p->cfg.writers,
-		       queries = (unsigned)p->cfg.query_connections;
+		       queries = (unsigned)p->cfg.query_connections,
+		       exports = (unsigned)p->cfg.exports;
 	const unsigned workers = (unsigned)p->cfg.http_workers + SPARE_LANES;
-	p->mailboxes = xcalloc(writers + queries + 8, sizeof(struct mailbox *));
-	p->names = xcalloc(writers + queries, sizeof(*p->names));
+	p->mailboxes = xcalloc(writers + queries + exports + 8, sizeof(struct mailbox *));
+	p->names = xcalloc(writers + queries + exports, sizeof(*p->names));
 	p->writer_mbs = xcalloc(writers, sizeof(struct mailbox *));
 	p->query_mbs = xcalloc(queries, sizeof(struct mailbox *));
+	p->exporter_mbs = xcalloc(exports, sizeof(struct mailbox *));
 	p->producer_mb = add_mailbox(p, "producer", workers, true);
 	if (strcmp(p->cfg.spool_dir, SPOOL_OFF) != 0)
 		p->spooler_mb = add_mailbox(p, "spool", 2, false);
@@ -123,6 +128,11 @@ static void make_mailboxes(struct program *p)
 	for (unsigned i = 0; i < queries; i++) {
 		snprintf(p->names[writers + i], ACTOR_NAME_MAX, "query-%u", i);
 		p->query_mbs[i] = add_mailbox(p, p->names[writers + i], workers, false);
+	}
+	for (unsigned i = 0; i < exports; i++) {
+		char *name = p->names[writers + queries + i];
+		snprintf(name, ACTOR_NAME_MAX, "exporter-%u", i);
+		p->exporter_mbs[i] = add_mailbox(p, name, workers, false);
 	}
 }
 
@@ -141,6 +151,9 @@ static void start_actors(struct program *p)
 	p->queries = xcalloc((size_t)cfg->query_connections, sizeof(struct query *));
 	for (unsigned i = 0; i < cfg->query_connections; i++)
 		p->queries[i] = query_start(cfg, i, p->query_mbs[i], p->registrar_mb, p->metrics);
+	p->exporters = xcalloc((size_t)cfg->exports, sizeof(struct exporter *));
+	for (unsigned i = 0; i < cfg->exports; i++)
+		p->exporters[i] = exporter_start(cfg, i, p->exporter_mbs[i], p->metrics);
 	p->writers = xcalloc((size_t)cfg->writers, sizeof(struct writer *));
 	for (unsigned i = 0; i < cfg->writers; i++)
 		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb,
@@ -163,6 +176,7 @@ static void start_server(struct program *p)
 		.journal = p->journal_mb,
 		.history = p->history_mb,
 		.queries = p->query_mbs,
+		.exporters = p->exporter_mbs,
 		.cache = p->cache,
 		.registry = p->registry,
 		.metrics = p->metrics,
@@ -215,6 +229,8 @@ static void stop_all(struct program *p)
 	journal_stop(p->journal);
 	for (unsigned i = 0; i < p->cfg.query_connections; i++)
 		query_stop(p->queries[i]);
+	for (unsigned i = 0; i < p->cfg.exports; i++)
+		exporter_stop(p->exporters[i]);
 	registrar_stop(p->registrar);
 	counter_stop(p->counter);
 	server_free(p->server);
@@ -232,8 +248,10 @@ static void free_all(struct program *p)
 	free(p->names);
 	free(p->writer_mbs);
 	free(p->query_mbs);
+	free(p->exporter_mbs);
 	free(p->writers);
 	free(p->queries);
+	free(p->exporters);
 	metrics_set_free(p->metrics);
 	config_release(&p->cfg);
 	ASSERT(msg_live_count() == 0);

@@ -4,6 +4,7 @@ SOURCES := \
 	actors/batch.c \
 	actors/consumer.c \
 	actors/counter.c \
+	actors/exporter.c \
 	actors/history.c \
 	actors/journal.c \
 	actors/live.c \
@@ -21,6 +22,8 @@ SOURCES := \
 	domain/decode.c \
 	domain/event.c \
 	domain/explain.c \
+	domain/export.c \
+	domain/export_row.c \
 	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
@@ -37,6 +40,8 @@ SOURCES := \
 	net/campaigns.c \
 	net/elements.c \
 	net/explain.c \
+	net/export.c \
+	net/export_wish.c \
 	net/framing.c \
 	net/gather.c \
 	net/gunzip.c \
@@ -50,6 +55,7 @@ SOURCES := \
 	net/routes.c \
 	net/server.c \
 	net/statistics.c \
+	net/stream.c \
 	net/table.c \
 	net/wish.c \
 	net/worker.c \
@@ -60,6 +66,7 @@ SOURCES := \
 	store/days.c \
 	store/dead_letters.c \
 	store/explain.c \
+	store/exports.c \
 	store/fence.c \
 	store/history_cache.c \
 	store/journals.c \

@@ -9,12 +9,12 @@ SELECT format('campaign %s, ', campaign_id)
 	END
 	|| coalesce(', shard ' || shard, '') || coalesce(', source "' || source || '"', '')
 	|| coalesce(', type "' || type || '"', '') || coalesce(', ' || model, ''),
-	(
+	coalesce((
 		SELECT string_agg(format('%s %s stored, %s recounted', n.name, n.stored, n.recounted), '; ' ORDER BY n.place)
 		FROM unnest(stored, recounted, ARRAY['clicks', 'conversions', 'value_minor', 'unattributed',
 				'unattributed_value_minor']) WITH ORDINALITY AS n (stored, recounted, name, place)
 		WHERE n.stored <> n.recounted
-	)
+	), 'the same sums, but not in the same quarters, or packed in another way')
 FROM differences
 WHERE "table" = $1
 ORDER BY day, campaign_id, bucket, shard, source, type, model

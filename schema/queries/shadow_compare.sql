@@ -5,8 +5,9 @@ SELECT n.tbl, coalesce(sum(l.n), 0), coalesce(sum(s.n), 0), count(*) FILTER (WHE
 		WHEN coalesce(l.n, 0) = coalesce(s.n, 0) THEN format('%s: other content', d.grp)
 		ELSE format('%s: %s live, %s rebuilt', d.grp, coalesce(l.n, 0), coalesce(s.n, 0))
 		END, E'\n' ORDER BY d.grp) FILTER (WHERE d.differs AND d.place <= 10), '')
-FROM unnest(ARRAY['click_events', 'conversion_events', 'adjustment_events', 'click_buckets', 'conversion_buckets', 'day_shares',
-	'campaign_journals', 'campaign_statistics', 'dead_letters', 'partition_fences']) WITH ORDINALITY AS n (tbl, at)
+FROM unnest(ARRAY['click_events', 'conversion_events', 'adjustment_events', 'click_buckets', 'conversion_buckets',
+	'day_shares', 'campaign_journals', 'campaign_quarters', 'campaign_statistics', 'dead_letters',
+	'partition_fences']) WITH ORDINALITY AS n (tbl, at)
 LEFT JOIN (
 	SELECT *, row_number() OVER (PARTITION BY tbl, differs ORDER BY grp) AS place
 	FROM (

@@ -60,6 +60,13 @@ FROM (
 		AND NOT EXISTS (SELECT FROM dirty_days d WHERE d.campaign_id = j.campaign_id AND d.day = j.day)
 	GROUP BY j.day
 	UNION ALL
+	SELECT 'campaign_quarters', q.day::text, count(*),
+		sum(hashtextextended((q.campaign_id, q.model, q.quarters)::text, 0))
+	FROM campaign_quarters q
+	WHERE q.day <= (SELECT through FROM closed_days)
+		AND NOT EXISTS (SELECT FROM dirty_days d WHERE d.campaign_id = q.campaign_id AND d.day = q.day)
+	GROUP BY q.day
+	UNION ALL
 	SELECT 'campaign_statistics', format('%s %s', s.period_kind, s.period), count(*),
 		sum(hashtextextended((s.campaign_id, s.clicks, s.conversions, s.value_minor, s.unattributed,
 			s.unattributed_value_minor)::text, 0))

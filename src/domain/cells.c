@@ -76,23 +76,12 @@ static int64_t floor_to_bucket(int64_t ms)
 	return ms - (ms % BUCKET_MS + BUCKET_MS) % BUCKET_MS;
 }
 
-static bool share_value(const int32_t *credits, uint32_t n, int64_t value_minor, int64_t *values)
-{
-	uint64_t weights[PATH_MAX_LIMIT + 2];
-	uint64_t sum = 0;
-	for (uint32_t i = 0; i < n; i++)
-		sum += weights[i] = (uint64_t)credits[i];
-	if (sum > 0)
-		credit_share(value_minor, weights, n, values);
-	return sum > 0;
-}
-
 static void book_model(struct cells *c, struct cell *key, const struct path_wish *w,
 		       const struct path *p, int64_t value_minor, int sign)
 {
 	int64_t values[PATH_MAX_LIMIT + 2];
 	const int32_t *credits = &p->credits[key->model * p->n];
-	if (!share_value(credits, p->n, value_minor, values)) {
+	if (!cells_share(credits, p->n, value_minor, values)) {
 		key->campaign_id = w->campaign_id;
 		key->source = w->source;
 		struct cell *cell = cell_of(c, key);
@@ -126,6 +115,17 @@ void cells_book(struct cells *c, const struct path_wish *w, const struct path *p
 		key.model = (enum model)m;
 		book_model(c, &key, w, p, worth.value_minor, sign);
 	}
+}
+
+bool cells_share(const int32_t *credits, uint32_t n, int64_t value_minor, int64_t *values)
+{
+	uint64_t weights[PATH_MAX_LIMIT + 2];
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < n; i++)
+		sum += weights[i] = (uint64_t)credits[i];
+	if (sum > 0)
+		credit_share(value_minor, weights, n, values);
+	return sum > 0;
 }
 
 const struct cell *cells_next(const struct cells *c, uint32_t *at)

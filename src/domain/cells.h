@@ -45,6 +45,13 @@ bool worth_is_equal(struct worth a, struct worth b);
 void cells_book(struct cells *c, const struct path_wish *w, const struct path *p,
 		struct worth worth, int sign);
 
+/**
+ * Share a value by the credits of a conversion's @n touches, to the cent, as it is booked; false:
+ * they credit nothing, and @values is left as it is.
+ */
+bool cells_share(const int32_t *credits, uint32_t n, int64_t value_minor,
+		 int64_t *values) MUST_CHECK;
+
 /** The next cell that holds something, from *@at = 0 on; NULL: no more. */
 const struct cell *cells_next(const struct cells *c, uint32_t *at);
 

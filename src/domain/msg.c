@@ -42,6 +42,8 @@ void msg_free(struct msg *m)
 		explanation_free(m->explain.explanation);
 	if (m->kind == MSG_TRACE)
 		trace_free(m->trace.trace);
+	if (m->kind == MSG_EXPORT)
+		export_free(m->export.export);
 	free(m);
 	atomic_fetch_sub_explicit(&live, 1, memory_order_relaxed);
 }

@@ -14,6 +14,7 @@
 #include "domain/campaign.h"
 #include "domain/event.h"
 #include "domain/explain.h"
+#include "domain/export.h"
 #include "domain/report.h"
 #include "domain/totals.h"
 #include "domain/trace.h"
@@ -36,6 +37,7 @@
 	X(MSG_REPORT, "http -> query", struct msg_report)                                          \
 	X(MSG_EXPLAIN, "http -> query", struct msg_explain)                                        \
 	X(MSG_TRACE, "http -> query", struct msg_trace)                                            \
+	X(MSG_EXPORT, "http -> exporter", struct msg_export)                                       \
 	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
 	X(MSG_JOURNAL, "http -> journal", struct msg_journal)                                      \
 	X(MSG_CAMPAIGN, "http -> query -> registrar", struct msg_campaign)
@@ -166,6 +168,11 @@ struct msg_trace {
 	struct trace *trace; /* the same */
 };
 
+/* The next page of an export. */
+struct msg_export {
+	struct export *export; /* question and answer: owned by the message, freed with it */
+};
+
 /* Please take this campaign into the history cache. */
 struct msg_warm {
 	struct uuid campaign_id;
@@ -221,6 +228,7 @@ struct msg {
 		struct msg_report report;
 		struct msg_explain explain;
 		struct msg_trace trace;
+		struct msg_export export;
 		struct msg_warm warm;
 		struct msg_journal journal;
 		struct msg_campaign campaign;

@@ -77,30 +77,38 @@ static void add_entity(char *out, size_t room, int status, const char *content_t
 			       content_type, body_len);
 }
 
-/* @more: further fields, each with its line's end. */
-static void send_all(struct request *r, int status, const char *content_type, const char *more)
+/* Decide the answer's head and count it; its length. @entity and @more: fields, each with its
+ * line's end. */
+static size_t make_head(struct request *r, int status, const char *entity, const char *more,
+			char head[HEAD_ROOM])
 {
-	const struct worker *w = r->w;
-	const struct buf *out = &w->out;
-	const size_t body_len = out->len - HEAD_ROOM;
-	char head[HEAD_ROOM], entity[ENTITY_MAX];
 	ASSERT(r->status == 0);
 	r->status = status;
 	const size_t index = index_of(status);
 	decide_connection(r);
+	const int len = snprintf(head, HEAD_ROOM,
+				 "HTTP/1.1 %d %s\r\nDate: %s\r\n%sConnection: %s\r\n%s%s\r\n",
+				 status, statuses[index].reason, date_text(r->w, r->now_ms), entity,
+				 r->close ? "close" : "keep-alive",
+				 status == 503 ? "Retry-After: 1\r\n" : "", more);
+	ASSERT(len > 0 && len < HEAD_ROOM);
+	atomic_fetch_add_explicit(&r->w->server->counts[r->label][index], 1, memory_order_relaxed);
+	return (size_t)len;
+}
+
+/* @more: further fields, each with its line's end. */
+static void send_all(struct request *r, int status, const char *content_type, const char *more)
+{
+	const struct buf *out = &r->w->out;
+	const size_t body_len = out->len - HEAD_ROOM;
+	char head[HEAD_ROOM], entity[ENTITY_MAX];
 	add_entity(entity, sizeof(entity), status, content_type, body_len);
-	const int head_len = snprintf(head, sizeof(head),
-				      "HTTP/1.1 %d %s\r\nDate: %s\r\n%sConnection: %s\r\n%s%s\r\n",
-				      status, statuses[index].reason, date_text(r->w, r->now_ms),
-				      entity, r->close ? "close" : "keep-alive",
-				      status == 503 ? "Retry-After: 1\r\n" : "", more);
-	ASSERT(head_len > 0 && head_len < HEAD_ROOM);
+	const size_t head_len = make_head(r, status, entity, more, head);
 	char *start = out->data + HEAD_ROOM - head_len;
-	memcpy(start, head, (size_t)head_len);
-	atomic_fetch_add_explicit(&w->server->counts[r->label][index], 1, memory_order_relaxed);
+	memcpy(start, head, head_len);
 	const bool bare = r->head || status == 304;
 	/* A client that is gone does not get its answer; nothing can be done about it here. */
-	(void)mg_write(r->conn, start, (size_t)head_len + (bare ? 0 : body_len));
+	(void)mg_write(r->conn, start, head_len + (bare ? 0 : body_len));
 }
 
 static void add_error_body(const struct request *r, struct buf *out, int status, const char *code,
@@ -137,6 +145,14 @@ void response_send_as(struct request *r, int status, const char *content_type)
 void response_send_more(struct request *r, int status, const char *content_type, const char *more)
 {
 	send_all(r, status, content_type, more);
+}
+
+void response_send_head(struct request *r, const char *content_type, const char *more)
+{
+	char head[HEAD_ROOM], entity[ENTITY_MAX];
+	(void)snprintf(entity, sizeof(entity), "Content-Type: %s\r\nTransfer-Encoding: chunked\r\n",
+		       content_type);
+	(void)mg_write(r->conn, head, make_head(r, 200, entity, more, head));
 }
 
 void response_error(struct request *r, int status, const char *code, const char *field,

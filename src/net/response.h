@@ -28,6 +28,9 @@ void response_send_as(struct request *r, int status, const char *content_type);
  * leaves the body out. @thread http */
 void response_send_more(struct request *r, int status, const char *content_type, const char *more);
 
+/** Send the head of a 200 whose body follows in chunks, by net/stream.h alone. @thread http */
+void response_send_head(struct request *r, const char *content_type, const char *more);
+
 /** Answer with an error; @field may be NULL. @thread http */
 void response_error(struct request *r, int status, const char *code, const char *field,
 		    const char *fmt, ...) PRINTF_LIKE(5, 6);

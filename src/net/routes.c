@@ -14,6 +14,7 @@
 #include "net/bulk.h"
 #include "net/campaigns.h"
 #include "net/explain.h"
+#include "net/export.h"
 #include "net/ingest.h"
 #include "net/journal.h"
 #include "net/response.h"
@@ -35,6 +36,7 @@ static const struct route api[] = {
 	{"/api/campaigns/statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},
 	{"/api/calculate-yesterday-metrics", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
 	{"/api/campaigns/journal", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
+	{"/api/export/" ROUTE_ID, ROUTE_GET, ROUTE_EXPORT, export_serve},
 	{"/api/campaigns", ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_list},
 	{"/api/campaigns", ROUTE_POST, ROUTE_CAMPAIGNS, campaigns_create},
 	{"/api/campaigns/" ROUTE_ID, ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_read},

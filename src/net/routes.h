@@ -22,6 +22,7 @@ struct request;
 	X(ROUTE_BATCH, "batch")                                                                    \
 	X(ROUTE_JOURNAL, "journal")                                                                \
 	X(ROUTE_STATISTICS, "statistics")                                                          \
+	X(ROUTE_EXPORT, "export")                                                                  \
 	X(ROUTE_CAMPAIGNS, "campaigns")                                                            \
 	X(ROUTE_EXPLAIN, "explain")                                                                \
 	X(ROUTE_TRACE, "trace")                                                                    \

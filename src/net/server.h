@@ -44,8 +44,9 @@ struct net_deps {
 	struct mailbox *live;
 	struct mailbox *journal;
 	struct mailbox *history;
-	struct mailbox **queries; /* cfg->query_connections of them; a worker sticks to one, see
-				     query_mailbox_of */
+	struct mailbox **queries;   /* cfg->query_connections of them; a worker sticks to one, see
+				       query_mailbox_of */
+	struct mailbox **exporters; /* cfg->exports of them; an export has one for itself */
 	struct history_cache *cache;
 	struct registry *registry;
 	struct metrics_set *metrics;

@@ -83,6 +83,8 @@ struct server {
 	_Atomic bool draining;
 	_Atomic int active; /* API requests between their first and last byte */
 	_Atomic int big_bodies;
+	_Atomic uint32_t exports; /* the exporters that serve an export, a bit each; seq_cst: a bit
+				     is handed from worker to worker */
 	_Atomic uint64_t counts[ROUTE_LABELS][STATUSES]; /* answers, for /metrics */
 };
 

@@ -216,21 +216,6 @@ void table_add_json(struct buf *out, const struct report *rep, unsigned metrics,
 
 /* --- CSV --- */
 
-static void add_quoted(struct buf *out, const char *text)
-{
-	if (text[strcspn(text, ",\"\r\n")] == '\0') {
-		buf_adds(out, text);
-		return;
-	}
-	buf_addc(out, '"');
-	for (; *text != '\0'; text++) {
-		if (*text == '"')
-			buf_addc(out, '"');
-		buf_addc(out, *text);
-	}
-	buf_addc(out, '"');
-}
-
 static void add_names(const struct writing *w, unsigned metrics, const char *side,
 		      const char *model)
 {
@@ -280,7 +265,7 @@ static void add_line(const struct writing *w, const struct report_row *row)
 		if (before == 0 && q->breakdown != BREAKDOWN_NONE) {
 			buf_addc(w->out, ',');
 			if (row->key != NULL)
-				add_quoted(w->out, key_text(w->rep, row->key));
+				buf_add_csv(w->out, key_text(w->rep, row->key));
 		}
 		const struct cell first = cell_of(w, row, before != 0, 0);
 		add_values(w, w->metrics, &first);

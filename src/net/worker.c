@@ -31,16 +31,22 @@ static struct mailbox *mailbox_of(const struct worker *w, enum worker_lane to)
 	return NULL;
 }
 
-static bool hand_over(struct worker *w, enum worker_lane to, struct msg **m)
+/* Push *@m into a lane of @mb, which is opened when it is first used. */
+static bool push(struct lane **lane, struct mailbox *mb, struct msg **m)
 {
-	if (w->lanes[to] == NULL)
-		w->lanes[to] = mailbox_lane_open(mailbox_of(w, to), WORKER_LANE_CAPACITY);
+	if (*lane == NULL)
+		*lane = mailbox_lane_open(mb, WORKER_LANE_CAPACITY);
 	void *moved = *m;
-	const bool ok = mailbox_push(w->lanes[to], &moved) == MAILBOX_OK;
+	const bool ok = mailbox_push(*lane, &moved) == MAILBOX_OK;
 	if (!ok)
 		msg_free(*m);
 	*m = NULL;
 	return ok;
+}
+
+static bool hand_over(struct worker *w, enum worker_lane to, struct msg **m)
+{
+	return push(&w->lanes[to], mailbox_of(w, to), m);
 }
 
 static void trim(struct buf *b)
@@ -81,6 +87,7 @@ void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	completion_free(w->completion);
+	free(w->exporters);
 	free(w);
 }
 
@@ -96,6 +103,19 @@ struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m, ui
 	void *answer = NULL;
 	(*m)->ticket = completion_begin(w->completion);
 	if (!hand_over(w, to, m) || !completion_wait(w->completion, deadline_ns, &answer))
+		return NULL;
+	return answer;
+}
+
+struct msg *worker_ask_exporter(struct worker *w, unsigned exporter, struct msg **m,
+				uint64_t deadline_ns)
+{
+	void *answer = NULL;
+	if (w->exporters == NULL)
+		w->exporters = xcalloc((size_t)w->deps->cfg->exports, sizeof(struct lane *));
+	(*m)->ticket = completion_begin(w->completion);
+	if (!push(&w->exporters[exporter], w->deps->exporters[exporter], m) ||
+	    !completion_wait(w->completion, deadline_ns, &answer))
 		return NULL;
 	return answer;
 }

@@ -35,6 +35,7 @@ struct worker {
 	/* owned by the worker's thread */
 	struct completion *completion;
 	struct lane *lanes[WORKER_LANES]; /* NULL until first used */
+	struct lane **exporters;	  /* the same of each exporter; NULL until one is used */
 	struct buf body;		  /* of the current request, unpacked */
 	struct buf packed;		  /* the same as it came, if it was compressed */
 	struct buf out;			  /* the current answer */
@@ -66,6 +67,10 @@ void worker_trim(struct worker *w);
  */
 struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m,
 		       uint64_t deadline_ns) MUST_CHECK;
+
+/** The same with an exporter, which the worker has for itself. @thread http */
+struct msg *worker_ask_exporter(struct worker *w, unsigned exporter, struct msg **m,
+				uint64_t deadline_ns) MUST_CHECK;
 
 /** Hand *@m over without an answer; it is freed if that cannot be done. @thread http */
 void worker_tell(struct worker *w, enum worker_lane to, struct msg **m);

@@ -23,6 +23,7 @@ static const struct {
 	[RECOUNT_CONVERSION_BUCKETS] = {"conversion_buckets", SQL_compare_conversion_buckets},
 	[RECOUNT_DAY_SHARES] = {"day_shares", SQL_compare_day_shares},
 	[RECOUNT_JOURNALS] = {"campaign_journals", SQL_compare_campaign_journals},
+	[RECOUNT_QUARTERS] = {"campaign_quarters", SQL_compare_campaign_quarters},
 	[RECOUNT_STATISTICS] = {"campaign_statistics", SQL_compare_campaign_statistics},
 };
 

@@ -24,6 +24,7 @@ static const char *const units[RECOUNT_TABLES] = {
 	[RECOUNT_CONVERSION_BUCKETS] = "cells",
 	[RECOUNT_DAY_SHARES] = "shares",
 	[RECOUNT_JOURNALS] = "days",
+	[RECOUNT_QUARTERS] = "packed days",
 	[RECOUNT_STATISTICS] = "weeks and months",
 };
 
@@ -212,7 +213,8 @@ static enum err check_tables(const struct reconcile *r, struct reconcile_result 
 	int64_t *const sums[RECOUNT_TABLES] = {
 		[RECOUNT_ATTRIBUTION] = &out->attributions, [RECOUNT_CLICK_BUCKETS] = &out->sums,
 		[RECOUNT_CONVERSION_BUCKETS] = &out->sums,  [RECOUNT_DAY_SHARES] = &out->sums,
-		[RECOUNT_JOURNALS] = &out->journals,	    [RECOUNT_STATISTICS] = &out->journals,
+		[RECOUNT_JOURNALS] = &out->journals,	    [RECOUNT_QUARTERS] = &out->journals,
+		[RECOUNT_STATISTICS] = &out->journals,
 	};
 	for (int t = 0; e == ERR_OK && t < RECOUNT_TABLES; t++) {
 		const char *name = recount_table_name((enum recount_table)t);

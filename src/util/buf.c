@@ -130,6 +130,21 @@ void buf_add_json(struct buf *b, const char *s, size_t len)
 	buf_addc(b, '"');
 }
 
+void buf_add_csv(struct buf *b, const char *s)
+{
+	if (s[strcspn(s, ",\"\r\n")] == '\0') {
+		buf_adds(b, s);
+		return;
+	}
+	buf_addc(b, '"');
+	for (; *s != '\0'; s++) {
+		if (*s == '"')
+			buf_addc(b, '"');
+		buf_addc(b, *s);
+	}
+	buf_addc(b, '"');
+}
+
 char *buf_detach(struct buf *b)
 {
 	buf_reserve(b, 0); /* an empty buf gives "", never NULL */

@@ -43,6 +43,10 @@ void buf_addv(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
  * is. */
 void buf_add_json(struct buf *b, const char *s, size_t len);
 
+/** Add @s as a cell of CSV (RFC 4180): in quotes if a comma, a quote or the end of a line is in it.
+ */
+void buf_add_csv(struct buf *b, const char *s);
+
 /** Take the string out ("" if nothing was added); the buf is empty afterwards. */
 char *buf_detach(struct buf *b) MUST_CHECK;
 

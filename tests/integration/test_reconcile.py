@@ -13,7 +13,7 @@ from model import Asker, Event
 
 CLEAN, FAILED, USAGE, DIFFERS = range(4)
 CHECKS = ("fences", "stored events", "dead letters", "attribution", "click_buckets", "conversion_buckets",
-          "day_shares", "campaign_journals", "campaign_statistics", "redis")
+          "day_shares", "campaign_journals", "campaign_quarters", "campaign_statistics", "redis")
 
 
 def line_of(done, check):
@@ -126,6 +126,8 @@ TABLE_DAMAGE = {
                   "SELECT min(ctid) FROM day_shares WHERE day < current_date - 3)",
     "campaign_journals": "UPDATE campaign_journals SET conversions = conversions - 1 WHERE ctid = ("
                          "SELECT min(ctid) FROM campaign_journals)",
+    "campaign_quarters": "UPDATE campaign_quarters SET quarters = set_byte(quarters, 9, get_byte(quarters, 9) # 1)"
+                         " WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model <> '')",
     "campaign_statistics": "DELETE FROM campaign_statistics WHERE ctid = ("
                            "SELECT min(ctid) FROM campaign_statistics)",
     "fences": "UPDATE partition_fences SET stored[1] = stored[1] - 1 WHERE partition = 1",
@@ -147,7 +149,50 @@ def test_finds_damage_in(world, served, check):
     print(assert_finds(world, check).stdout)
 
 
-SUMS = ("conversion_buckets", "day_shares", "campaign_journals", "campaign_statistics")
+# By name: what is done to campaign_quarters, and what reconcile must say of it.
+QUARTERS_DAMAGE = {
+    "lost": ("DELETE FROM campaign_quarters WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model = '')",
+             "clicks 0 stored, "),
+    "one-click-more": ("UPDATE campaign_quarters SET quarters = set_byte(quarters, 9, get_byte(quarters, 9) + 1)"
+                       " WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model = '')", "clicks "),
+    "another-value": ("UPDATE campaign_quarters SET quarters = set_byte(quarters, 25, get_byte(quarters, 25) # 1)"
+                      " WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model = 'linear')", "value_minor "),
+    "huge": ("UPDATE campaign_quarters SET quarters = quarters || int2send((256 + 95)::int2) || int8send(0) ||"
+             " int8send(0) || int8send(2) || int8send(0)"
+             " WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model = 'linear')", "value_minor 2000000000"),
+    "another-quarter": ("UPDATE campaign_quarters SET quarters = set_byte(quarters, 1, (get_byte(quarters, 1) + 1) % 96)"
+                        " WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model = 'time_decay')",
+                        "the same sums, but not in the same quarters"),
+    "cut-off": ("UPDATE campaign_quarters SET quarters = substring(quarters FOR octet_length(quarters) - 1)"
+                " WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model = 'last_click')", "conversions "),
+    "invented": ("INSERT INTO campaign_quarters SELECT campaign_id, '2024-02-04', 'first_click', quarters"
+                 " FROM campaign_quarters WHERE ctid = (SELECT min(ctid) FROM campaign_quarters WHERE model <> '')",
+                 ", 0 recounted"),
+}
+
+
+@pytest.mark.parametrize("how", QUARTERS_DAMAGE)
+def test_damage_in_packed_quarters(world, served, how):
+    """It is found, told, and mended; statistics in another zone, which are read from there, are right again."""
+    server, events = served
+    campaign = events.campaigns[0]
+
+    def kathmandu():
+        return server.statistics(campaign, tz="Asia/Kathmandu", compare="linear,time_decay,last_click",
+                                 **{"from": today(-60), "to": today(-3)})["data"]
+    before = kathmandu()
+    packed = world.sql("SELECT * FROM campaign_quarters ORDER BY 1, 2, 3")
+    statement, words = QUARTERS_DAMAGE[how]
+    damage(world, statement)
+    done = assert_finds(world, "campaign_quarters")
+    assert words in line_of(done, "campaign_quarters")[1], done.stdout
+    repair(world)
+    assert_clean(world)
+    assert world.sql("SELECT * FROM campaign_quarters ORDER BY 1, 2, 3") == packed
+    assert kathmandu() == before
+
+
+SUMS = ("conversion_buckets", "day_shares", "campaign_journals", "campaign_quarters", "campaign_statistics")
 OLD_CONVERSION = ("WHERE (conversion_id, conversion_date) = (SELECT conversion_id, conversion_date"
                   " FROM conversion_events WHERE conversion_date < now() - interval '30 days' AND {} LIMIT 1)")
 ATTRIBUTION_DAMAGE = {
@@ -161,7 +206,7 @@ ATTRIBUTION_DAMAGE = {
     "another": ("UPDATE conversion_events SET click_id = gen_random_uuid() "
                 + OLD_CONVERSION.format("click_id IS NOT NULL"), ()),
     "credit": ("UPDATE conversion_events SET credits[cardinality(touch_ids) + 1] = 1 "
-               + OLD_CONVERSION.format("touch_ids <> '{}'"), ("conversion_buckets",)),
+               + OLD_CONVERSION.format("touch_ids <> '{}'"), ("conversion_buckets", "campaign_quarters")),
 }
 
 
@@ -303,6 +348,7 @@ def damage_everything(world, events):
     for table, row in (("click_buckets", "(3, %s, 'x', '2024-02-01Z', 4)"),
                        ("day_shares", "(3, %s, current_date, 4, 4, 4, 4, 4)"),
                        ("campaign_journals", "(%s, '2024-02-03', 1, 2, 3, 4, 5)"),
+                       ("campaign_quarters", "(%s, '2024-02-04', 'linear', 'nonsense')"),
                        ("campaign_statistics", "(%s, 'monthly', '2024-03-01', 1, 2, 3, 4, 5)")):
         world.sql(f"INSERT INTO {table} VALUES {row}", nobody)
     return nobody

@@ -367,7 +367,7 @@ def test_services_down(world):
 # --- into a schema of its own ----------------------------------------------------------------------
 
 TABLES = ("click_events", "conversion_events", "click_buckets", "conversion_buckets", "day_shares", "campaign_journals",
-          "campaign_statistics", "dead_letters", "partition_fences")
+          "campaign_quarters", "campaign_statistics", "dead_letters", "partition_fences")
 
 
 def verdicts(done):
@@ -480,6 +480,8 @@ def test_damage_is_found(world):
         ("DELETE FROM day_shares WHERE ctid = (SELECT min(ctid) FROM day_shares)", "day_shares"),
         ("UPDATE campaign_journals SET clicks = clicks + 1 WHERE ctid = (SELECT min(ctid) FROM campaign_journals)",
          "campaign_journals"),
+        ("UPDATE campaign_quarters SET quarters = set_byte(quarters, 9, get_byte(quarters, 9) + 1) WHERE ctid = "
+         "(SELECT min(ctid) FROM campaign_quarters WHERE model = '')", "campaign_quarters"),
         ("DELETE FROM campaign_statistics WHERE ctid = (SELECT min(ctid) FROM campaign_statistics)",
          "campaign_statistics"),
         ("DELETE FROM dead_letters WHERE ctid = (SELECT min(ctid) FROM dead_letters WHERE reason = 'malformed')",
