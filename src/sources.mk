@@ -20,6 +20,7 @@ SOURCES := \
 	domain/credit.c \
 	domain/decode.c \
 	domain/event.c \
+	domain/fields.c \
 	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
@@ -27,6 +28,7 @@ SOURCES := \
 	domain/period.c \
 	domain/report.c \
 	domain/rules.c \
+	domain/settings.c \
 	domain/totals.c \
 	net/admin.c \
 	net/bulk.c \
@@ -45,6 +47,8 @@ SOURCES := \
 	net/response.c \
 	net/routes.c \
 	net/server.c \
+	net/setting_params.c \
+	net/settings.c \
 	net/statistics.c \
 	net/table.c \
 	net/wish.c \
@@ -79,6 +83,7 @@ SOURCES := \
 	store/repair.c \
 	store/reports.c \
 	store/rules.c \
+	store/settings.c \
 	store/shadow.c \
 	store/shadow_letters.c \
 	store/spool.c \

@@ -12,6 +12,7 @@
 #include "store/campaign_table.h"
 #include "store/days.h"
 #include "store/reports.h"
+#include "store/settings.h"
 #include "util/clock.h"
 
 #define IDLE_NS NS_PER_S
@@ -58,26 +59,36 @@ static enum err answer(struct query *q, struct msg *m)
 }
 
 /* A change must not be made twice, so a connection that died while idle is found out before. */
-static enum err do_campaign(struct query *q, struct msg *m)
+static enum err do_change(struct query *q, struct msg *m)
 {
 	if (is_late(q, m))
 		return ERR_TIMEOUT;
 	enum err e = pg_ready(q->pg);
 	if (e == ERR_OK && pg_exec(q->pg, "SELECT") == ERR_DOWN)
 		e = pg_ready(q->pg);
-	return e == ERR_OK ? campaign_do(q->pg, &m->campaign) : e;
+	if (e != ERR_OK)
+		return e;
+	return m->kind == MSG_CAMPAIGN ? campaign_do(q->pg, q->cfg, &m->campaign)
+				       : settings_do(q->pg, q->cfg, &m->settings);
 }
 
 /* This process' registry shows a change before it is answered, or soon after if the registrar is
  * busy. */
 static void on_campaign(struct query *q, struct msg *m)
 {
-	const enum err e = do_campaign(q, m);
+	const enum err e = do_change(q, m);
 	void *moved = m;
 	if (e == ERR_OK && m->campaign.op != CAMPAIGN_READ &&
 	    m->campaign.outcome == CAMPAIGN_DONE &&
 	    mailbox_push(q->registrar, &moved) == MAILBOX_OK)
 		return;
+	msg_answer(m);
+}
+
+/* The outcome says what became of it. */
+static void on_settings(struct query *q, struct msg *m)
+{
+	(void)!do_change(q, m);
 	msg_answer(m);
 }
 
@@ -100,13 +111,16 @@ static void on_report(struct query *q, struct msg *m)
 static void on_msg(void *self, struct msg *m)
 {
 	struct query *q = self;
-	ASSERT(m->kind == MSG_QUERY || m->kind == MSG_REPORT || m->kind == MSG_CAMPAIGN);
+	ASSERT(m->kind == MSG_QUERY || m->kind == MSG_REPORT || m->kind == MSG_CAMPAIGN ||
+	       m->kind == MSG_SETTINGS);
 	if (m->kind == MSG_QUERY)
 		on_query(q, m);
 	else if (m->kind == MSG_REPORT)
 		on_report(q, m);
-	else
+	else if (m->kind == MSG_CAMPAIGN)
 		on_campaign(q, m);
+	else
+		on_settings(q, m);
 }
 
 static uint64_t on_idle(void *self)

@@ -22,6 +22,7 @@ struct request;
 	X(ROUTE_JOURNAL, "journal")                                                                \
 	X(ROUTE_STATISTICS, "statistics")                                                          \
 	X(ROUTE_CAMPAIGNS, "campaigns")                                                            \
+	X(ROUTE_SETTINGS, "settings")                                                              \
 	X(ROUTE_METRICS, "metrics")                                                                \
 	X(ROUTE_LIVEZ, "livez")                                                                    \
 	X(ROUTE_READYZ, "readyz")                                                                  \
@@ -33,7 +34,7 @@ enum route_label { ROUTE_LABEL_LIST(ROUTE_ENUM) ROUTE_LABELS };
 
 #define ROUTE_ID "{id}"
 
-enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_PATCH, ROUTE_METHODS };
+enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_PATCH, ROUTE_DELETE, ROUTE_METHODS };
 
 struct route {
 	const char *path;
