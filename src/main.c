@@ -47,7 +47,8 @@
 #define ENV_FILE ".env"
 
 /* The subcommands for operators; the list ends with NULL. */
-static const struct tool *const tools[] = {&dead_letters_tool, &reconcile_tool, &recompute_tool, &replay_tool, NULL};
+static const struct tool *const tools[] = {&dead_letters_tool, &reconcile_tool, &recompute_tool,
+					   &replay_tool, NULL};
 
 #define SPARE_LANES 8
 #define SPOOL_OFF "off" /* as SPOOL_DIR */

@@ -24,6 +24,7 @@ SOURCES := \
 	domain/explain.c \
 	domain/export.c \
 	domain/export_row.c \
+	domain/fields.c \
 	domain/model.c \
 	domain/msg.c \
 	domain/partition.c \
@@ -31,6 +32,7 @@ SOURCES := \
 	domain/period.c \
 	domain/report.c \
 	domain/rules.c \
+	domain/settings.c \
 	domain/topic.c \
 	domain/totals.c \
 	domain/trace.c \
@@ -54,6 +56,8 @@ SOURCES := \
 	net/response.c \
 	net/routes.c \
 	net/server.c \
+	net/setting_params.c \
+	net/settings.c \
 	net/statistics.c \
 	net/stream.c \
 	net/table.c \
@@ -94,6 +98,7 @@ SOURCES := \
 	store/repair.c \
 	store/reports.c \
 	store/rules.c \
+	store/settings.c \
 	store/shadow.c \
 	store/shadow_letters.c \
 	store/spool.c \
@@ -110,10 +115,10 @@ SOURCES := \
 	tools/membership.c \
 	tools/ranges.c \
 	tools/rebuild.c \
-	tools/reconcile.c \
-	tools/reconcile_checks.c \
 	tools/recompute.c \
 	tools/recompute_args.c \
+	tools/reconcile.c \
+	tools/reconcile_checks.c \
 	tools/replay.c \
 	tools/rewind.c \
 	tools/tool.c \

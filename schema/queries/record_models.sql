@@ -1,16 +1,21 @@
--- Record what models use, as the environment says. The first row holds for all time; a changed one from $1 on, as in
--- record_window.sql. Answers whether a row was added.
--- $1 milliseconds since 1970, $2 first and $3 last touch in per cent, $4 half-life in hours, $5 touches of a path,
--- $6 is every path narrowed, $7 direct sources, separated by commas
+-- What models use at first, for all time, is the environment's. Answers whether it was recorded now, and whether the
+-- environment says what it said then, or what was set last.
+-- $1 first and $2 last touch in per cent, $3 half-life in hours, $4 touches of a path, $5 is every path narrowed,
+-- $6 direct sources, separated by commas
 WITH wanted AS (
-	SELECT $2::int * 10000 AS first_ppm, $3::int * 10000 AS last_ppm, make_interval(hours => $4::int) AS half_life,
-		$5::int AS path_max, $6::boolean AS is_narrowed, string_to_array($7, ',') AS direct_sources
+	SELECT $1::int * 10000 AS first_ppm, $2::int * 10000 AS last_ppm, make_interval(hours => $3::int) AS half_life,
+		$4::int AS path_max, $5::boolean AS is_narrowed, string_to_array($6, ',') AS direct_sources
+), added AS (
+	INSERT INTO attribution_models (valid_from, first_ppm, last_ppm, half_life, path_max, is_narrowed, direct_sources)
+	SELECT '-infinity', w.* FROM wanted w
+	ON CONFLICT DO NOTHING
+	RETURNING 1
+), ends AS (
+	(SELECT * FROM attribution_models ORDER BY valid_from LIMIT 1)
+	UNION ALL
+	(SELECT * FROM attribution_models ORDER BY valid_from DESC LIMIT 1)
 )
-INSERT INTO attribution_models
-SELECT CASE WHEN latest.first_ppm IS NULL THEN '-infinity' ELSE to_timestamp($1::bigint / 1000.0) END, w.*
-FROM wanted w
-LEFT JOIN (SELECT * FROM attribution_models ORDER BY valid_from DESC LIMIT 1) latest ON true
-WHERE (latest.first_ppm, latest.last_ppm, latest.half_life, latest.path_max, latest.is_narrowed, latest.direct_sources)
-	IS DISTINCT FROM (w.first_ppm, w.last_ppm, w.half_life, w.path_max, w.is_narrowed, w.direct_sources)
-ON CONFLICT DO NOTHING
-RETURNING valid_from
+SELECT EXISTS (SELECT FROM added), EXISTS (SELECT FROM added) OR EXISTS (
+	SELECT FROM ends e, wanted w
+	WHERE (e.first_ppm, e.last_ppm, e.half_life, e.path_max, e.is_narrowed, e.direct_sources)
+		= (w.first_ppm, w.last_ppm, w.half_life, w.path_max, w.is_narrowed, w.direct_sources))

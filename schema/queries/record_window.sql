@@ -1,17 +1,19 @@
--- Record the lookback window of the environment. The first holds for all time; a changed one holds from $2 on,
--- a time that no accepted conversion can have reached yet, so that nothing booked needs to be booked anew.
--- Answers whether a row was added.
--- $1 lookback in hours, $2 milliseconds since 1970
-INSERT INTO attribution_windows (valid_from, lookback)
-SELECT CASE WHEN latest.lookback IS NULL THEN '-infinity' ELSE to_timestamp($2::bigint / 1000.0) END,
-	make_interval(hours => $1::int)
-FROM (SELECT) AS one
-LEFT JOIN (
-	SELECT lookback FROM attribution_windows
+-- The first lookback window, for all time, is the environment's. Answers whether it was recorded now, and whether the
+-- environment says what it said then, or what was set last.
+-- $1 lookback in hours
+WITH added AS (
+	INSERT INTO attribution_windows (valid_from, lookback)
+	VALUES ('-infinity', make_interval(hours => $1::int))
+	ON CONFLICT DO NOTHING
+	RETURNING 1
+), held AS (
+	SELECT valid_from, lookback
+	FROM attribution_windows
 	WHERE campaign_id = '00000000-0000-0000-0000-000000000000' AND type = ''
-	ORDER BY valid_from DESC
-	LIMIT 1
-) latest ON true
-WHERE latest.lookback IS DISTINCT FROM make_interval(hours => $1::int)
-ON CONFLICT DO NOTHING
-RETURNING valid_from
+), ends AS (
+	(SELECT lookback FROM held ORDER BY valid_from LIMIT 1)
+	UNION ALL
+	(SELECT lookback FROM held ORDER BY valid_from DESC LIMIT 1)
+)
+SELECT EXISTS (SELECT FROM added),
+	EXISTS (SELECT FROM added) OR EXISTS (SELECT FROM ends WHERE lookback = make_interval(hours => $1::int))

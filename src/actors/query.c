@@ -13,6 +13,7 @@
 #include "store/days.h"
 #include "store/explain.h"
 #include "store/reports.h"
+#include "store/settings.h"
 #include "store/trace.h"
 #include "util/clock.h"
 
@@ -75,26 +76,36 @@ static enum err answer(struct query *q, struct msg *m)
 }
 
 /* A change must not be made twice, so a connection that died while idle is found out before. */
-static enum err do_campaign(struct query *q, struct msg *m)
+static enum err do_change(struct query *q, struct msg *m)
 {
 	if (is_late(q, m))
 		return ERR_TIMEOUT;
 	enum err e = pg_ready(q->pg);
 	if (e == ERR_OK && pg_exec(q->pg, "SELECT") == ERR_DOWN)
 		e = pg_ready(q->pg);
-	return e == ERR_OK ? campaign_do(q->pg, &m->campaign) : e;
+	if (e != ERR_OK)
+		return e;
+	return m->kind == MSG_CAMPAIGN ? campaign_do(q->pg, q->cfg, &m->campaign)
+				       : settings_do(q->pg, q->cfg, &m->settings);
 }
 
 /* This process' registry shows a change before it is answered, or soon after if the registrar is
  * busy. */
 static void on_campaign(struct query *q, struct msg *m)
 {
-	const enum err e = do_campaign(q, m);
+	const enum err e = do_change(q, m);
 	void *moved = m;
 	if (e == ERR_OK && m->campaign.op != CAMPAIGN_READ &&
 	    m->campaign.outcome == CAMPAIGN_DONE &&
 	    mailbox_push(q->registrar, &moved) == MAILBOX_OK)
 		return;
+	msg_answer(m);
+}
+
+/* The outcome says what became of it. */
+static void on_settings(struct query *q, struct msg *m)
+{
+	(void)!do_change(q, m);
 	msg_answer(m);
 }
 
@@ -130,9 +141,11 @@ static void on_msg(void *self, struct msg *m)
 		on_report(q, m);
 	} else if (m->kind == MSG_EXPLAIN || m->kind == MSG_TRACE) {
 		on_lookup(q, m);
-	} else {
-		ASSERT(m->kind == MSG_CAMPAIGN);
+	} else if (m->kind == MSG_CAMPAIGN) {
 		on_campaign(q, m);
+	} else {
+		ASSERT(m->kind == MSG_SETTINGS);
+		on_settings(q, m);
 	}
 }
 

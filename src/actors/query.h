@@ -1,5 +1,5 @@
 /*
- * A query actor: answers from PostgreSQL what the caches cannot, and writes campaigns.
+ * A query actor: answers from PostgreSQL what the caches cannot, and writes campaigns and settings.
  *
  * Overview: one connection with a statement timeout; its mailbox is bounded by the workers' lanes.
  * A question that waited longer than its asker is answered without asking PostgreSQL. Threads: one,

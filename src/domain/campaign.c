@@ -55,16 +55,24 @@ struct campaign *campaign_new(const struct campaign *from)
 		      text_size(from->name) + text_size(from->target_url);
 	for (uint32_t i = 0; i < from->n_tags; i++)
 		size += text_size(from->tags[i]);
+	for (uint32_t i = 0; i < from->n_windows; i++)
+		size += sizeof(*from->windows) + from->windows[i].type.len + 1;
 	struct campaign *c = xmalloc(size);
 	*c = *from;
-	const char **tags = (const char **)(void *)(c + 1);
+	struct window_rule *windows = (struct window_rule *)(void *)(c + 1);
+	const char **tags = (const char **)(void *)(windows + from->n_windows);
 	char *at = (char *)(tags + from->n_tags);
 	c->name = place(&at, from->name);
 	c->target_url = place(&at, from->target_url);
 	c->folded = place(&at, folded.len == 0 ? "" : folded.data);
 	for (uint32_t i = 0; i < from->n_tags; i++)
 		tags[i] = place(&at, from->tags[i]);
+	for (uint32_t i = 0; i < from->n_windows; i++) {
+		windows[i] = from->windows[i];
+		windows[i].type.data = place(&at, from->windows[i].type.data);
+	}
 	c->tags = tags;
+	c->windows = windows;
 	buf_release(&folded);
 	return c;
 }
@@ -137,7 +145,26 @@ static void add_time(struct buf *out, const char *key, int64_t us)
 	buf_addf(out, ",\"%s\":\"%.*s\"", key, RFC3339_TEXT_LEN, text);
 }
 
-void campaign_write(const struct campaign *c, struct buf *out)
+/* What was replaced, and what ended, is left out. */
+static void add_windows(const struct campaign *c, int64_t now_ms, struct buf *out)
+{
+	bool any = false;
+	buf_adds(out, ",\"windows\":[");
+	for (uint32_t i = 0; i < c->n_windows; i++) {
+		const struct window_rule *w = &c->windows[i];
+		const enum setting_state state =
+			window_state(w, i + 1 < c->n_windows ? w + 1 : NULL, now_ms);
+		if (state == SETTING_PAST || (state == SETTING_IN_FORCE && w->lookback_ms < 0))
+			continue;
+		if (any)
+			buf_addc(out, ',');
+		window_write(w, false, state, out);
+		any = true;
+	}
+	buf_addc(out, ']');
+}
+
+void campaign_write(const struct campaign *c, int64_t now_ms, struct buf *out)
 {
 	char id[UUID_TEXT_LEN + 1];
 	uuid_format(&c->id, id);
@@ -152,6 +179,7 @@ void campaign_write(const struct campaign *c, struct buf *out)
 		buf_add_json(out, c->tags[i], strlen(c->tags[i]));
 	}
 	buf_addc(out, ']');
+	add_windows(c, now_ms, out);
 	add_time(out, "created_at", c->created_us);
 	add_time(out, "updated_at", c->updated_us);
 	buf_addf(out, ",\"revision\":%" PRId64 "}", c->revision);

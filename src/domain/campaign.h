@@ -9,8 +9,8 @@
 #ifndef DOMAIN_CAMPAIGN_H
 #define DOMAIN_CAMPAIGN_H
 
+#include "domain/settings.h"
 #include "util/buf.h"
-#include "util/json.h"
 #include "util/uuid.h"
 
 #define CAMPAIGN_NAME_MAX 255 /* characters */
@@ -37,6 +37,8 @@ struct campaign {
 	const char *target_url; /* NULL: it has none */
 	const char *const *tags;
 	uint32_t n_tags;
+	const struct window_rule *windows; /* its own, by type and date */
+	uint32_t n_windows;
 };
 
 /** A copy of all that is given, but `folded`, which is made. @thread any */
@@ -51,8 +53,8 @@ bool campaign_has_tag(const struct campaign *c, const char *tag);
 /** Append @text in lower case, for searching: every letter that has one other case, in UTF-8. */
 void campaign_fold(const char *text, size_t len, struct buf *out);
 
-/** Append @c as a JSON object. */
-void campaign_write(const struct campaign *c, struct buf *out);
+/** Append @c as a JSON object, with the windows that are in force at @now_ms or later. */
+void campaign_write(const struct campaign *c, int64_t now_ms, struct buf *out);
 
 struct campaign_wish {
 	struct uuid id;	  /* nil: none was given */
@@ -61,21 +63,15 @@ struct campaign_wish {
 	const char *target_url; /* "": none */
 	const cJSON *tags;	/* an array of good tags; NULL: left out */
 	bool no_tags;		/* null was given */
-};
-
-/* What is wrong with a wish: the key, and what was expected. */
-struct campaign_error {
-	const char *code;
-	char field[64]; /* "" when it is no single one; cut if it was long */
-	char message[160];
+	const cJSON *windows;	/* good ones (domain/settings.h); NULL: left out */
 };
 
 /**
  * Read what a POST (@creates: the name is required, an id may be given) or a PATCH asks for. On
- * false, @error says why.
+ * false, @refusal says why.
  */
 bool campaign_wish_read(const cJSON *object, bool creates, struct campaign_wish *out,
-			struct campaign_error *error) MUST_CHECK;
+			struct refusal *refusal) MUST_CHECK;
 
 /** Append the wish's tags as a JSON array. */
 void campaign_wish_write_tags(const struct campaign_wish *wish, struct buf *out);

@@ -1,18 +1,17 @@
 /*
  * Reading and checking what a client asks to be set of a campaign.
  *
- * Pure functions; any thread. As with events, the object is walked once and then read in a fixed
- * order, so that the first error is the same whatever the order of the keys.
+ * Pure functions; any thread.
  */
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "domain/campaign.h"
 
-enum key { KEY_ID, KEY_NAME, KEY_STATUS, KEY_URL, KEY_TAGS, KEYS };
+enum key { KEY_ID, KEY_NAME, KEY_STATUS, KEY_URL, KEY_TAGS, KEY_WINDOWS, KEYS };
 
-static const char *const names[KEYS] = {"campaign_id", "name", "status", "target_url", "tags"};
+static const char *const names[KEYS] = {"campaign_id", "name", "status",
+					"target_url",  "tags", "windows"};
 
 #define EXPECTED_ID "expected a UUID other than the nil UUID: 36 characters, as 8-4-4-4-12"
 #define EXPECTED_NAME "expected a string of 1 to 255 characters, no control characters"
@@ -22,59 +21,17 @@ static const char *const names[KEYS] = {"campaign_id", "name", "status", "target
 #define EXPECTED_TAGS                                                                              \
 	"expected an array of at most 32 different strings of 1 to 64 characters, no control "     \
 	"characters"
-#define EXPECTED_KEYS "unknown; expected name, status, target_url or tags"
+#define EXPECTED_KEYS "unknown; expected name, status, target_url, tags or windows"
 
 struct fields {
 	const cJSON *at[KEYS]; /* NULL: left out */
 	bool creates;
-	struct campaign_error *error;
+	struct refusal *refusal;
 };
-
-static bool fail(struct campaign_error *error, const char *code, const char *field,
-		 const char *message)
-{
-	/* A name that a client sent may be long. */
-	const size_t len = utf8_cut(field, sizeof(error->field) - 1);
-	error->code = code;
-	memcpy(error->field, field, len);
-	error->field[len] = '\0';
-	(void)snprintf(error->message, sizeof(error->message), "%s", message);
-	return false;
-}
 
 static bool invalid(const struct fields *f, enum key key, const char *message)
 {
-	return fail(f->error, "invalid_field", names[key], message);
-}
-
-static bool find_fields(const cJSON *object, struct fields *f)
-{
-	const cJSON *item;
-	cJSON_ArrayForEach(item, object)
-	{
-		int k = f->creates ? 0 : KEY_NAME;
-		while (k < KEYS && strcmp(item->string, names[k]) != 0)
-			k++;
-		if (k == KEYS)
-			return fail(f->error, "invalid_field", item->string, EXPECTED_KEYS);
-		if (f->at[k] != NULL)
-			return fail(f->error, "duplicate_field", names[k],
-				    "stands twice; expected it once");
-		f->at[k] = item;
-	}
-	return true;
-}
-
-/* So many characters, none of them a control character. */
-static bool is_plain(const char *text, size_t most)
-{
-	const size_t len = strlen(text);
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-			return false;
-	}
-	const size_t count = utf8_count(text, len);
-	return count >= 1 && count <= most;
+	return refusal_set(f->refusal, "invalid_field", names[key], message);
 }
 
 /* A URL that another server may be sent to as it is: ASCII without white space, with a host. */
@@ -116,9 +73,9 @@ static bool read_name(const struct fields *f, struct campaign_wish *out)
 {
 	const cJSON *item = f->at[KEY_NAME];
 	if (item == NULL)
-		return !f->creates ||
-		       fail(f->error, "missing_field", names[KEY_NAME], "missing; " EXPECTED_NAME);
-	if (!cJSON_IsString(item) || !is_plain(item->valuestring, CAMPAIGN_NAME_MAX))
+		return !f->creates || refusal_set(f->refusal, "missing_field", names[KEY_NAME],
+						  "missing; " EXPECTED_NAME);
+	if (!cJSON_IsString(item) || !text_is_plain(item->valuestring, CAMPAIGN_NAME_MAX))
 		return invalid(f, KEY_NAME, EXPECTED_NAME);
 	out->name = item->valuestring;
 	return true;
@@ -156,7 +113,7 @@ static bool are_tags(const cJSON *array)
 	if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > CAMPAIGN_TAGS_MAX)
 		return false;
 	for (const cJSON *tag = array->child; tag != NULL; tag = tag->next) {
-		if (!cJSON_IsString(tag) || !is_plain(tag->valuestring, CAMPAIGN_TAG_MAX))
+		if (!cJSON_IsString(tag) || !text_is_plain(tag->valuestring, CAMPAIGN_TAG_MAX))
 			return false;
 		for (const cJSON *other = array->child; other != tag; other = other->next) {
 			if (strcmp(tag->valuestring, other->valuestring) == 0)
@@ -178,15 +135,24 @@ static bool read_tags(const struct fields *f, struct campaign_wish *out)
 	return true;
 }
 
-bool campaign_wish_read(const cJSON *object, bool creates, struct campaign_wish *out,
-			struct campaign_error *error)
+static bool read_windows(const struct fields *f, struct campaign_wish *out)
 {
-	struct fields f = {.creates = creates, .error = error};
+	out->windows = f->at[KEY_WINDOWS];
+	return out->windows == NULL || campaign_windows_check(out->windows, f->refusal);
+}
+
+bool campaign_wish_read(const cJSON *object, bool creates, struct campaign_wish *out,
+			struct refusal *refusal)
+{
+	struct fields f = {.creates = creates, .refusal = refusal};
+	const int first = creates ? 0 : KEY_NAME;
 	*out = (struct campaign_wish){0};
 	if (!cJSON_IsObject(object))
-		return fail(error, "invalid_json", "", "expected a JSON object");
-	return find_fields(object, &f) && read_id(&f, out) && read_name(&f, out) &&
-	       read_status(&f, out) && read_url(&f, out) && read_tags(&f, out);
+		return refusal_set(refusal, "invalid_json", "", "expected a JSON object");
+	return fields_find(object, names + first, KEYS - first, EXPECTED_KEYS, f.at + first,
+			   refusal) &&
+	       read_id(&f, out) && read_name(&f, out) && read_status(&f, out) &&
+	       read_url(&f, out) && read_tags(&f, out) && read_windows(&f, out);
 }
 
 void campaign_wish_write_tags(const struct campaign_wish *wish, struct buf *out)

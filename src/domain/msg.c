@@ -36,6 +36,8 @@ void msg_free(struct msg *m)
 		free(m->query.days);
 	if (m->kind == MSG_CAMPAIGN)
 		free(m->campaign.campaign);
+	if (m->kind == MSG_SETTINGS)
+		rules_release(&m->settings.rules);
 	if (m->kind == MSG_REPORT)
 		report_free(m->report.report);
 	if (m->kind == MSG_EXPLAIN)

@@ -40,7 +40,8 @@
 	X(MSG_EXPORT, "http -> exporter", struct msg_export)                                       \
 	X(MSG_WARM, "http -> history", struct msg_warm)                                            \
 	X(MSG_JOURNAL, "http -> journal", struct msg_journal)                                      \
-	X(MSG_CAMPAIGN, "http -> query -> registrar", struct msg_campaign)
+	X(MSG_CAMPAIGN, "http -> query -> registrar", struct msg_campaign)                         \
+	X(MSG_SETTINGS, "http -> query", struct msg_settings)
 
 #define MSG_ENUM(kind, way, payload) kind,
 enum msg_kind { MSG_LIST(MSG_ENUM) MSG_KINDS };
@@ -207,8 +208,55 @@ struct msg_campaign {
 	const char *status;	       /* a word that PostgreSQL takes */
 	const char *target_url;	       /* "": none */
 	const char *tags;	       /* a JSON array */
+	const char *windows;	       /* the same, as campaign_windows_write makes it */
 	enum campaign_outcome outcome; /* answer */
 	struct campaign *campaign;     /* answer if DONE: owned by the message, freed with it */
+};
+
+enum settings_op {
+	SETTINGS_LIST_WINDOWS,
+	SETTINGS_ADD_WINDOW,
+	SETTINGS_DROP_WINDOW,
+	SETTINGS_LIST_MODELS,
+	SETTINGS_ADD_MODELS,
+	SETTINGS_DROP_MODELS
+};
+
+enum settings_outcome {
+	SETTINGS_FAILED, /* not known to be done */
+	SETTINGS_DONE,
+	SETTINGS_SAME,	    /* ADD: it is there already, just so */
+	SETTINGS_EXISTS,    /* ADD: another one is there */
+	SETTINGS_TOO_EARLY, /* ADD: before limit_ms */
+	SETTINGS_TOO_MUCH,  /* ADD_MODELS: first and last touch together, with what is kept */
+	SETTINGS_IN_USE,    /* DROP: before limit_ms */
+	SETTINGS_UNKNOWN,   /* DROP: there is none */
+	SETTINGS_NO_CAMPAIGN,
+};
+
+/* Which windows to list. The texts are inside the message; ids are in lower case. */
+struct windows_filter {
+	const char *campaign_id;     /* NULL: any */
+	const char *type;	     /* NULL: any */
+	const char *behind_campaign; /* NULL: from the first on; else behind this row: */
+	const char *behind_type;
+	int64_t behind_ms;
+	uint32_t limit;
+};
+
+/* List, add or take away dated settings. */
+struct msg_settings {
+	enum settings_op op;
+	enum settings_outcome outcome; /* answer */
+	union {
+		struct windows_filter filter; /* LIST_WINDOWS */
+		struct window_wish window;    /* ADD_WINDOW; DROP_WINDOW: which one */
+		struct models_wish models;    /* ADD_MODELS; DROP_MODELS: which, by its date */
+	};
+	const char *direct; /* ADD_MODELS: a JSON array inside the message; NULL: left out */
+	int64_t limit_ms;   /* answer to ADD and LIST: the earliest date that may be added */
+	struct rules rules; /* answer: the rows, sorted, of a full page one more; the one that is
+			       there, added or taken away; released with the message */
 };
 
 struct msg {
@@ -232,6 +280,7 @@ struct msg {
 		struct msg_warm warm;
 		struct msg_journal journal;
 		struct msg_campaign campaign;
+		struct msg_settings settings;
 	};
 	char bytes[] __attribute__((aligned(16))); /* what the payload points to */
 };

@@ -24,7 +24,7 @@ static void answer_campaign(struct request *r, int status, const struct campaign
 {
 	char id[UUID_TEXT_LEN + 1], fields[FIELDS_MAX];
 	struct buf *out = response_begin(r);
-	campaign_write(c, out);
+	campaign_write(c, r->now_ms, out);
 	uuid_format(&c->id, id);
 	if (status == 201)
 		snprintf(fields, sizeof(fields),
@@ -94,12 +94,14 @@ static const char *place(char **at, const char *text)
 
 static struct msg *message(const struct campaign_wish *wish, enum campaign_op op)
 {
-	struct buf tags = BUF_INIT;
+	struct buf tags = BUF_INIT, windows = BUF_INIT;
 	const bool has_tags = wish->tags != NULL || wish->no_tags;
 	if (has_tags)
 		campaign_wish_write_tags(wish, &tags);
+	if (wish->windows != NULL)
+		campaign_windows_write(wish->windows, &windows);
 	const char *const texts[] = {wish->name, wish->status, wish->target_url,
-				     has_tags ? tags.data : NULL};
+				     has_tags ? tags.data : NULL, windows.data};
 	size_t size = 0;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		size += texts[i] == NULL ? 0 : strlen(texts[i]) + 1;
@@ -110,14 +112,16 @@ static struct msg *message(const struct campaign_wish *wish, enum campaign_op op
 	m->campaign.status = place(&at, texts[1]);
 	m->campaign.target_url = place(&at, texts[2]);
 	m->campaign.tags = place(&at, texts[3]);
+	m->campaign.windows = place(&at, texts[4]);
 	buf_release(&tags);
+	buf_release(&windows);
 	return m;
 }
 
 /* The body as a wish; the tree is the caller's. NULL: answered. */
 static cJSON *read_wish(struct request *r, bool creates, struct campaign_wish *out)
 {
-	struct campaign_error error;
+	struct refusal error;
 	if (!request_check_media(r, false) ||
 	    !request_read_body(r, (size_t)r->w->deps->cfg->body_max_bytes))
 		return NULL;
@@ -224,6 +228,7 @@ void campaigns_patch(struct request *r)
 
 struct page {
 	struct buf *out;
+	int64_t now_ms;
 	uint32_t n;
 	struct registry_place last;
 };
@@ -233,7 +238,7 @@ static void add_to_page(void *context, const struct campaign *c)
 	struct page *page = context;
 	if (page->n++ > 0)
 		buf_addc(page->out, ',');
-	campaign_write(c, page->out);
+	campaign_write(c, page->now_ms, page->out);
 	page->last = (struct registry_place){.created_us = c->created_us, .id = c->id};
 }
 
@@ -241,7 +246,7 @@ static void answer_page(struct request *r, const struct registry_filter *filter)
 {
 	bool more = false;
 	char cursor[PAGE_CURSOR_MAX];
-	struct page page = {.out = response_begin(r)};
+	struct page page = {.out = response_begin(r), .now_ms = r->now_ms};
 	buf_adds(page.out, "{\"data\":[");
 	if (!registry_list(r->w->deps->registry, filter, add_to_page, &page, &more)) {
 		response_error(r, 503, "unavailable", NULL,

@@ -18,6 +18,7 @@
 #include "net/ingest.h"
 #include "net/journal.h"
 #include "net/response.h"
+#include "net/settings.h"
 #include "net/state.h"
 #include "net/statistics.h"
 #include "net/worker.h"
@@ -43,6 +44,12 @@ static const struct route api[] = {
 	{"/api/campaigns/" ROUTE_ID, ROUTE_PATCH, ROUTE_CAMPAIGNS, campaigns_patch},
 	{"/api/conversions/" ROUTE_ID "/explain", ROUTE_GET, ROUTE_EXPLAIN, explain_serve},
 	{"/api/events/" ROUTE_ID, ROUTE_GET, ROUTE_TRACE, trace_serve},
+	{"/api/settings/windows", ROUTE_GET, ROUTE_SETTINGS, settings_list_windows},
+	{"/api/settings/windows", ROUTE_POST, ROUTE_SETTINGS, settings_add_window},
+	{"/api/settings/windows", ROUTE_DELETE, ROUTE_SETTINGS, settings_drop_window},
+	{"/api/settings/models", ROUTE_GET, ROUTE_SETTINGS, settings_list_models},
+	{"/api/settings/models", ROUTE_POST, ROUTE_SETTINGS, settings_add_models},
+	{"/api/settings/models", ROUTE_DELETE, ROUTE_SETTINGS, settings_drop_models},
 };
 
 static const struct route admin[] = {
@@ -62,6 +69,7 @@ static const struct {
 	[ROUTE_GET] = {"GET", "GET, HEAD"},
 	[ROUTE_POST] = {"POST", "POST"},
 	[ROUTE_PATCH] = {"PATCH", "PATCH"},
+	[ROUTE_DELETE] = {"DELETE", "DELETE"},
 };
 
 static bool method_fits(const struct request *r, enum route_method wanted)

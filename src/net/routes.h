@@ -26,6 +26,7 @@ struct request;
 	X(ROUTE_CAMPAIGNS, "campaigns")                                                            \
 	X(ROUTE_EXPLAIN, "explain")                                                                \
 	X(ROUTE_TRACE, "trace")                                                                    \
+	X(ROUTE_SETTINGS, "settings")                                                              \
 	X(ROUTE_METRICS, "metrics")                                                                \
 	X(ROUTE_LIVEZ, "livez")                                                                    \
 	X(ROUTE_READYZ, "readyz")                                                                  \
@@ -37,7 +38,7 @@ enum route_label { ROUTE_LABEL_LIST(ROUTE_ENUM) ROUTE_LABELS };
 
 #define ROUTE_ID "{id}"
 
-enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_PATCH, ROUTE_METHODS };
+enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_PATCH, ROUTE_DELETE, ROUTE_METHODS };
 
 struct route {
 	const char *path;

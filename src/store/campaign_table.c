@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/settings.h"
 #include "store/statement.h"
 #include "util/json.h"
 
@@ -26,11 +27,44 @@ enum column {
 	COLUMN_REVISION,
 	COLUMN_CREATED,
 	COLUMN_UPDATED,
+	COLUMN_WINDOWS,
 };
 
 static const char *text_or_null(const PGresult *r, int row, enum column column)
 {
 	return PQgetisnull(r, row, (int)column) ? NULL : PQgetvalue(r, row, (int)column);
+}
+
+/* The windows of a row, whose texts are borrowed from @tree: [type, from, length] each. */
+static struct window_rule *read_windows(const cJSON *tree, struct campaign *c)
+{
+	struct window_rule *windows =
+		xcalloc((size_t)cJSON_GetArraySize(tree) + 1, sizeof(*windows));
+	const cJSON *item;
+	cJSON_ArrayForEach(item, tree)
+	{
+		const cJSON *type = item->child, *from = type->next, *length = from->next;
+		struct window_rule *w = &windows[c->n_windows++];
+		w->campaign_id = c->id;
+		w->type = (struct text){type->valuestring, strlen(type->valuestring)};
+		w->from_ms = cJSON_IsNull(from) ? SETTING_ALWAYS : (int64_t)from->valuedouble;
+		w->lookback_ms = cJSON_IsNull(length) ? -1 : (int64_t)length->valuedouble;
+	}
+	c->windows = windows;
+	return windows;
+}
+
+static const char **read_tags(const cJSON *tree, struct campaign *c)
+{
+	const char **tags = xcalloc((size_t)cJSON_GetArraySize(tree) + 1, sizeof(*tags));
+	const cJSON *tag;
+	cJSON_ArrayForEach(tag, tree)
+	{
+		if (cJSON_IsString(tag)) /* a NULL that somebody wrote is none */
+			tags[c->n_tags++] = tag->valuestring;
+	}
+	c->tags = tags;
+	return tags;
 }
 
 static struct campaign *read_row(const PGresult *r, int row)
@@ -45,18 +79,14 @@ static struct campaign *read_row(const PGresult *r, int row)
 	ASSERT(uuid_parse(PQgetvalue(r, row, COLUMN_ID), UUID_TEXT_LEN, &c.id));
 	ASSERT(campaign_status_parse(PQgetvalue(r, row, COLUMN_STATUS), &c.status));
 	cJSON *tags = cJSON_Parse(PQgetvalue(r, row, COLUMN_TAGS));
-	const int room = cJSON_GetArraySize(tags);
-	const char **texts = xcalloc((size_t)room + 1, sizeof(*texts));
-	const cJSON *tag;
-	cJSON_ArrayForEach(tag, tags)
-	{
-		if (cJSON_IsString(tag)) /* a NULL that somebody wrote is none */
-			texts[c.n_tags++] = tag->valuestring;
-	}
-	c.tags = texts;
+	cJSON *windows = cJSON_Parse(PQgetvalue(r, row, COLUMN_WINDOWS)); /* NULL: none */
+	const char **tag_texts = read_tags(tags, &c);
+	struct window_rule *rules = read_windows(windows, &c);
 	struct campaign *made = campaign_new(&c);
-	free(texts);
+	free(tag_texts);
+	free(rules);
 	cJSON_Delete(tags);
+	cJSON_Delete(windows);
 	return made;
 }
 
@@ -121,7 +151,8 @@ enum err campaigns_page(struct pg *pg, const struct uuid *after, int limit,
 	return e;
 }
 
-enum err campaign_do(struct pg *pg, struct msg_campaign *m)
+/* One statement. */
+static enum err do_plain(struct pg *pg, enum campaign_op op, struct msg_campaign *m)
 {
 	static const struct {
 		enum sql sql;
@@ -139,16 +170,48 @@ enum err campaign_do(struct pg *pg, struct msg_campaign *m)
 				      m->status, m->target_url,
 				      m->tags,	 m->if_revision != 0 ? revision : NULL};
 	PGresult *r;
-	const enum err e = pg_run(pg, ops[m->op].sql, ops[m->op].n, params, &r);
+	const enum err e = pg_run(pg, ops[op].sql, ops[op].n, params, &r);
 	if (e != ERR_OK)
 		return e;
-	m->outcome = ops[m->op].none;
+	m->outcome = ops[op].none;
 	if (PQntuples(r) == 1 && !PQgetisnull(r, 0, COLUMN_ID)) {
 		m->outcome = CAMPAIGN_DONE;
+		free(m->campaign);
 		m->campaign = read_row(r, 0);
-	} else if (m->op == CAMPAIGN_PATCH && *PQgetvalue(r, 0, COLUMN_FIRST) == 't') {
+	} else if (op == CAMPAIGN_PATCH && *PQgetvalue(r, 0, COLUMN_FIRST) == 't') {
 		m->outcome = CAMPAIGN_CHANGED;
 	}
 	PQclear(r);
 	return ERR_OK;
+}
+
+/* The change and the windows, which are dated as early as may be. */
+static enum err do_with_windows(struct pg *pg, const struct config *cfg, struct msg_campaign *m)
+{
+	char id[UUID_TEXT_LEN + 1], from[NUMBER_MAX];
+	const char *const params[] = {id, m->windows, from};
+	enum err e = settings_begin(pg);
+	if (e != ERR_OK)
+		return e;
+	uuid_format(&m->id, id);
+	snprintf(from, sizeof(from), "%" PRId64, settings_earliest_ms(cfg));
+	e = do_plain(pg, m->op, m);
+	if (e == ERR_OK && m->outcome == CAMPAIGN_DONE) {
+		e = pg_run(pg, SQL_set_campaign_windows, 3, params, NULL);
+		if (e == ERR_OK)
+			e = do_plain(pg, CAMPAIGN_READ, m);
+		if (e == ERR_OK)
+			return pg_commit(pg);
+	}
+	pg_rollback(pg);
+	return e;
+}
+
+enum err campaign_do(struct pg *pg, const struct config *cfg, struct msg_campaign *m)
+{
+	const enum err e =
+		m->windows == NULL ? do_plain(pg, m->op, m) : do_with_windows(pg, cfg, m);
+	if (e != ERR_OK)
+		m->outcome = CAMPAIGN_FAILED;
+	return e;
 }

@@ -1,10 +1,11 @@
 /*
  * The table of campaigns: reading all of it, following its changes, creating and changing one.
  *
- * Overview: each function is one statement. Following: take a snapshot, load everything, and ask
- * from then on what was not visible in the snapshot before; each answer comes with the next
- * snapshot. That misses nothing, in whatever order concurrent transactions commit (see the
- * migration 003). Threads: the one that owns the connection. Ownership: campaigns are the caller's.
+ * Overview: each function is one statement, but for changes of windows. Following: take a snapshot,
+ * load everything, and ask from then on what was not visible in the snapshot before; each answer
+ * comes with the next snapshot. That misses nothing, in whatever order concurrent transactions
+ * commit (see the migration 003). Threads: the one that owns the connection. Ownership: campaigns
+ * are the caller's.
  */
 #ifndef STORE_CAMPAIGN_TABLE_H
 #define STORE_CAMPAIGN_TABLE_H
@@ -35,6 +36,6 @@ enum err campaigns_page(struct pg *pg, const struct uuid *after, int limit,
  * Do what @m, a MSG_CAMPAIGN, asks for, and fill in its answer but for the case of an error: then
  * the outcome is unknown.
  */
-enum err campaign_do(struct pg *pg, struct msg_campaign *m) MUST_CHECK;
+enum err campaign_do(struct pg *pg, const struct config *cfg, struct msg_campaign *m) MUST_CHECK;
 
 #endif

@@ -176,44 +176,48 @@ void migrate_all(const struct config *cfg, struct metrics *metrics)
 		 migrations[migrations_count - 1].version, deployment.partitions);
 }
 
+/* Run a statement that records the environment's first settings, unless there are some. */
+static void record(struct pg *pg, enum sql sql, int n, const char *const *params, const char *what,
+		   const char *path)
+{
+	PGresult *r;
+	must(pg, pg_run(pg, sql, n, params, &r), "recording the first settings");
+	if (*PQgetvalue(r, 0, 0) == 't')
+		log_info("migrate", "recorded from the environment| what=\"%s\"", what);
+	else if (*PQgetvalue(r, 0, 1) != 't')
+		log_warn("migrate",
+			 "%s: the environment differs from what is recorded, and has no effect; "
+			 "what is to change is dated with POST %s",
+			 what, path);
+	PQclear(r);
+}
+
 static void record_window(const struct config *cfg, struct pg *pg)
 {
-	char hours[24], from[24];
-	PGresult *r;
+	char hours[24];
+	const char *const params[] = {hours};
 	snprintf(hours, sizeof(hours), "%" PRId64, cfg->window_hours);
-	snprintf(from, sizeof(from), "%" PRId64, clock_wall_ms() + cfg->future_limit_ms + 60000);
-	const char *const params[] = {hours, from};
-	must(pg, pg_run(pg, SQL_record_window, 2, params, &r), "recording the lookback window");
-	if (PQntuples(r) == 1)
-		log_info("migrate", "lookback window recorded| hours=%s valid_from=\"%s\"", hours,
-			 PQgetvalue(r, 0, 0));
-	PQclear(r);
+	record(pg, SQL_record_window, 1, params, "CLICK_EVENT_TIME_WINDOW_HOURS",
+	       "/api/settings/windows");
 }
 
 static void record_models(const struct config *cfg, struct pg *pg)
 {
-	char from[24], first[8], last[8], half_life[24], path_max[8];
-	PGresult *r;
+	char first[8], last[8], half_life[24], path_max[8];
 	if (cfg->first_percent + cfg->last_percent > 100)
 		die("ATTRIBUTION_FIRST_PERCENT and ATTRIBUTION_LAST_PERCENT are together more "
 		    "than 100");
-	snprintf(from, sizeof(from), "%" PRId64, clock_wall_ms() + cfg->future_limit_ms + 60000);
 	snprintf(first, sizeof(first), "%" PRId64, cfg->first_percent);
 	snprintf(last, sizeof(last), "%" PRId64, cfg->last_percent);
 	snprintf(half_life, sizeof(half_life), "%" PRId64, cfg->half_life_hours);
 	snprintf(path_max, sizeof(path_max), "%" PRId64, cfg->path_max);
-	const char *const params[] = {from,
-				      first,
+	const char *const params[] = {first,
 				      last,
 				      half_life,
 				      path_max,
 				      cfg->narrow_paths ? "true" : "false",
 				      cfg->direct_sources};
-	must(pg, pg_run(pg, SQL_record_models, 7, params, &r), "recording the models' settings");
-	if (PQntuples(r) == 1)
-		log_info("migrate", "models' settings recorded| valid_from=\"%s\"",
-			 PQgetvalue(r, 0, 0));
-	PQclear(r);
+	record(pg, SQL_record_models, 6, params, "ATTRIBUTION_* options", "/api/settings/models");
 }
 
 /* The schema is this program's, or the process ends. */

@@ -31,7 +31,7 @@ enum err pending_read(struct pending *p, struct pg *pg)
 	p->from_ms = PQgetisnull(r, 0, 1) ? RULES_BEGINNING : pg_int(r, 0, 1);
 	PQclear(r);
 	if (p->state == PENDING_BUILDING)
-		return rules_read(pg, SQL_recompute_rules, &p->rules);
+		return rules_read(pg, SQL_recompute_rules, 0, NULL, &p->rules);
 	rules_release(&p->rules);
 	return ERR_OK;
 }

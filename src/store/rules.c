@@ -56,10 +56,11 @@ static int add_models(struct rules *rules, const PGresult *r, int row)
 	return row;
 }
 
-enum err rules_read(struct pg *pg, enum sql sql, struct rules *rules)
+enum err rules_read(struct pg *pg, enum sql sql, int n, const char *const *params,
+		    struct rules *rules)
 {
 	PGresult *r;
-	const enum err e = pg_run(pg, sql, 0, NULL, &r);
+	const enum err e = pg_run(pg, sql, n, params, &r);
 	if (e != ERR_OK)
 		return e;
 	rules_release(rules);
@@ -71,8 +72,14 @@ enum err rules_read(struct pg *pg, enum sql sql, struct rules *rules)
 	}
 	PQclear(r);
 	rules_sort(rules);
-	if (rules_are_complete(rules))
-		return ERR_OK;
+	return ERR_OK;
+}
+
+static enum err read_all(struct pg *pg, struct rules *rules)
+{
+	const enum err e = rules_read(pg, SQL_rules, 0, NULL, rules);
+	if (e != ERR_OK || rules_are_complete(rules))
+		return e;
 	log_error("postgres", "attribution_windows or attribution_models has no row for all time: "
 			      "`tyrattribution serve` makes them at its start");
 	return ERR_FAILED;
@@ -88,7 +95,7 @@ enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision)
 	PQclear(r);
 	if (now == *revision)
 		return ERR_OK;
-	e = rules_read(pg, SQL_rules, rules);
+	e = read_all(pg, rules);
 	*revision = e == ERR_OK ? now : 0;
 	return e;
 }

@@ -11,12 +11,13 @@
 
 /**
  * Bring @rules up to date: reads them if the stored revision is not *@revision, which is 0 at
- * first. A setting holds for conversions later than any that may have been booked when it is made,
- * so rules that were read a moment before serve as well.
+ * first. Where conversions are booked this is done in the transaction, behind its first statement:
+ * see lock_note in settings.c.
  */
 enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision) MUST_CHECK;
 
-/** Read @rules by a statement with the results of rules.sql. */
-enum err rules_read(struct pg *pg, enum sql sql, struct rules *rules) MUST_CHECK;
+/** Run a statement with the columns of rules.sql; its rows replace what is in @rules. */
+enum err rules_read(struct pg *pg, enum sql sql, int n, const char *const *params,
+		    struct rules *rules) MUST_CHECK;
 
 #endif

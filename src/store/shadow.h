@@ -36,8 +36,8 @@ enum err shadow_find(struct shadow *s, enum shadow_place *out) MUST_CHECK;
 /** Do the live tables have this program's version? ERR_NOT_FOUND: no. */
 enum err shadow_check_version(struct shadow *s) MUST_CHECK;
 
-/** ERR_BUSY while a recompute was switched to and is not folded in: the tables alone do not say what
- * counts. */
+/** ERR_BUSY while a recompute was switched to and is not folded in: the tables alone do not say
+ * what counts. */
 enum err shadow_check_settled(struct shadow *s) MUST_CHECK;
 
 /** Fences of the live tables. */

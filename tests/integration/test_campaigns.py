@@ -80,7 +80,8 @@ def test_create_read_change(server):
     assert response.headers["Location"] == f"{PATH}/{made['campaign_id']}"
     assert response.headers["ETag"] == '"1"'
     assert uuid.UUID(made["campaign_id"]).version == 7
-    assert set(made) == {"campaign_id", "name", "status", "target_url", "tags", "created_at", "updated_at", "revision"}
+    assert set(made) == {"campaign_id", "name", "status", "target_url", "tags", "windows", "created_at", "updated_at",
+                         "revision"}
     assert (made["name"], made["status"], made["tags"]) == ("Ünter \"x\" 中", "paused", ["b", "a"])
     assert read(server, made["campaign_id"]) == made
     assert read(server, made["campaign_id"].upper()) == made
@@ -123,7 +124,7 @@ def test_if_match(server):
     ({}, "missing_field", "name"),
     ({"name": "x" * 256}, "invalid_field", "name"),
     ({"name": "n", "colour": 1}, "invalid_field", "colour"),
-    ({"name": "n", "windows": []}, "invalid_field", "windows"),
+    ({"name": "n", "windows": [{"lookback_minutes": 0}]}, "invalid_field", "windows"),
     ({"name": "n", "campaign_id": "x"}, "invalid_field", "campaign_id"),
     ({"name": "n", "status": "gone"}, "invalid_field", "status"),
     ({"name": "n", "target_url": "javascript:alert(1)"}, "invalid_field", "target_url"),

@@ -11,7 +11,7 @@
 #define ID "0190a5b4-0000-7000-8000-0000000000ab"
 
 static bool wish_of(const char *text, bool creates, struct campaign_wish *wish,
-		    struct campaign_error *error, cJSON **tree)
+		    struct refusal *error, cJSON **tree)
 {
 	*tree = cJSON_Parse(text);
 	assert_non_null(*tree);
@@ -22,7 +22,7 @@ static void good_wishes_are_read(void **state)
 {
 	(void)state;
 	struct campaign_wish wish;
-	struct campaign_error error;
+	struct refusal error;
 	struct buf tags = BUF_INIT;
 	cJSON *tree;
 	assert_true(wish_of("{\"name\":\"n\",\"campaign_id\":\"" ID "\",\"status\":\"paused\","
@@ -38,7 +38,7 @@ static void good_wishes_are_read(void **state)
 
 	assert_true(wish_of("{}", false, &wish, &error, &tree));
 	assert_true(wish.name == NULL && wish.status == NULL && wish.target_url == NULL &&
-		    wish.tags == NULL && !wish.no_tags);
+		    wish.tags == NULL && !wish.no_tags && wish.windows == NULL);
 	cJSON_Delete(tree);
 
 	assert_true(wish_of("{\"target_url\":null,\"tags\":null}", false, &wish, &error, &tree));
@@ -67,7 +67,8 @@ static void bad_wishes_name_the_field(void **state)
 		{"{\"name\":5}", true, "invalid_field", "name"},
 		{"{\"name\":\"a\",\"name\":\"b\"}", true, "duplicate_field", "name"},
 		{"{\"name\":\"a\",\"colour\":\"b\"}", true, "invalid_field", "colour"},
-		{"{\"name\":\"a\",\"windows\":[]}", true, "invalid_field", "windows"},
+		{"{\"name\":\"a\",\"windows\":null}", true, "invalid_field", "windows"},
+		{"{\"windows\":[{\"lookback_minutes\":0}]}", false, "invalid_field", "windows"},
 		{"{\"name\":\"a\",\"campaign_id\":\"x\"}", true, "invalid_field", "campaign_id"},
 		{"{\"name\":\"a\",\"campaign_id\":\"00000000-0000-0000-0000-000000000000\"}", true,
 		 "invalid_field", "campaign_id"},
@@ -88,7 +89,7 @@ static void bad_wishes_name_the_field(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct campaign_wish wish;
-		struct campaign_error error = {0};
+		struct refusal error = {0};
 		cJSON *tree;
 		assert_false(wish_of(rows[i].text, rows[i].creates, &wish, &error, &tree));
 		assert_string_equal(error.code, rows[i].code);
@@ -102,7 +103,7 @@ static bool fits(const char *key, const char *open, const char *unit, int n, con
 {
 	struct buf b = BUF_INIT;
 	struct campaign_wish wish;
-	struct campaign_error error;
+	struct refusal error;
 	cJSON *tree;
 	buf_addf(&b, "{\"%s\":%s", key, open);
 	for (int i = 0; i < n; i++)
@@ -132,7 +133,7 @@ static void lengths_are_bounded(void **state)
 	buf_release(&tags);
 	/* A long unknown key is cut between two characters. */
 	struct campaign_wish wish;
-	struct campaign_error error;
+	struct refusal error;
 	cJSON *tree;
 	assert_false(wish_of("{\"\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
 			     "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
@@ -173,21 +174,33 @@ static void campaigns_are_copied_and_written(void **state)
 {
 	(void)state;
 	const char *const tags[] = {"a", "\"b\""};
+	const struct window_rule windows[] = {
+		{.type = {"", 0}, .from_ms = SETTING_ALWAYS, .lookback_ms = 60000},
+		{.type = {"", 0}, .from_ms = 100, .lookback_ms = 120000},
+		{.type = {"", 0}, .from_ms = 200, .lookback_ms = 180000},
+		{.type = {"ended", 5}, .from_ms = 50, .lookback_ms = -1},
+	};
 	struct campaign from = {.status = CAMPAIGN_ARCHIVED,
 				.revision = 7,
 				.created_us = -1,
 				.updated_us = 1000999,
 				.name = "N\xc3\x84me",
 				.tags = tags,
-				.n_tags = 2};
+				.n_tags = 2,
+				.windows = windows,
+				.n_windows = 4};
 	assert_true(uuid_parse(ID, UUID_TEXT_LEN, &from.id));
 	struct campaign *c = campaign_new(&from);
 	struct buf out = BUF_INIT;
-	campaign_write(c, &out);
+	campaign_write(c, 150, &out);
 	assert_string_equal(out.data,
 			    "{\"campaign_id\":\"" ID
 			    "\",\"name\":\"N\xc3\x84me\",\"status\":\"archived\","
 			    "\"target_url\":null,\"tags\":[\"a\",\"\\\"b\\\"\"],"
+			    "\"windows\":[{\"type\":null,\"lookback_minutes\":2,\"valid_from\":"
+			    "\"1970-01-01T00:00:00.100Z\",\"state\":\"in_force\"},{\"type\":null,"
+			    "\"lookback_minutes\":3,\"valid_from\":\"1970-01-01T00:00:00.200Z\","
+			    "\"state\":\"coming\"}],"
 			    "\"created_at\":\"1969-12-31T23:59:59.999Z\","
 			    "\"updated_at\":\"1970-01-01T00:00:01.000Z\",\"revision\":7}");
 	assert_string_equal(c->folded, "n\xc3\xa4me");
