@@ -7,7 +7,7 @@
  * thing but the fence); so does the recompute itself, piece by piece. No row of recompute_paths
  * means that the path stays. Once it was switched to, the prepared paths are the ones that count
  * until they are folded in; paths_make() then takes them for what is stored. The tables are
- * explained in schema/migrations/009_recompute.sql.
+ * explained in schema/migrations/008_recompute.sql.
  * Threads: the one that owns the connection. Ownership: everything belongs to the struct.
  */
 #ifndef STORE_PENDING_H
