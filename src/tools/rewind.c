@@ -231,6 +231,9 @@ static struct progress measure(const struct rewind *w, const struct fence_row *r
 		for (int k = 0; k < EVENT_KINDS; k++) {
 			const struct range *r = &w->ranges[i][k];
 			const int64_t next = row->fence.next_offset[k];
+			if (r->from >=
+			    r->to) /* not of this topic, of which nothing may have been read */
+				continue;
 			p.total += r->to - r->from;
 			p.done += (next < r->to ? next : r->to) - r->from;
 		}

@@ -166,7 +166,7 @@ def test_dead_letters_and_the_log(world):
     assert dict(world.sql("SELECT reason, count(*) FROM dead_letters GROUP BY 1")) == \
         {"conflict": 1, "misplaced": 1, "malformed": 1}
     shows(server, campaign, day, (1, 1, "90.00", 0, "0.00"))
-    done = world.run("dead-letters", "replay", "--reason=misplaced", "--topic=adjustment", "--yes")
+    done = world.run("dead-letters", "replay", "--reason=misplaced", "--topic=adjustment")
     assert done.returncode == 0, done.stdout + done.stderr
     shows(server, campaign, day, (1, 1, "89.00", 0, "0.00"))
     world.wait_processed()
