@@ -73,6 +73,13 @@ static struct text keep(struct arena *a, struct text t)
 	return (struct text){arena_strndup(a, t.data, t.len), t.len};
 }
 
+static int compare_texts(const void *a, const void *b)
+{
+	const struct text *x = a, *y = b;
+	const int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+}
+
 /* The rules may change while the explanation is still read. */
 static void keep_models(struct explainer *x)
 {
@@ -82,6 +89,8 @@ static void keep_models(struct explainer *x)
 	kept->direct = arena_alloc(x->arena, (m->n_direct + 1) * sizeof(*m->direct));
 	for (uint32_t i = 0; i < m->n_direct; i++)
 		kept->direct[i] = keep(x->arena, m->direct[i]);
+	if (m->n_direct > 0)
+		qsort(kept->direct, m->n_direct, sizeof(*kept->direct), compare_texts);
 }
 
 void explain_begin(struct explainer *x, struct explained *c, const struct rules *rules,

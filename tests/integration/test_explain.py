@@ -94,7 +94,7 @@ def test_every_reason(module_world, server):
     assert (answer["more_before"], answer["more_after"]) == (0, 0)
     assert answer["settings"] == {
         "window_ms": 24 * HOUR_MS, "models_since": None, "path_max": PATH_MAX, "narrow": False, "first_ppm": 400_000,
-        "last_ppm": 400_000, "half_life_ms": 168 * HOUR_MS, "direct_sources": ["direct", "(direct)", "(none)"]}
+        "last_ppm": 400_000, "half_life_ms": 168 * HOUR_MS, "direct_sources": ["(direct)", "(none)", "direct"]}
     clicks = by_click(answer)
     assert {key: told(c) for key, c in clicks.items()} == {
         old: (False, "outside_window", "outside_window"),
@@ -436,7 +436,7 @@ def check_settings(answer, v, rules):
         "window_ms": rules.lookback_ms(v.campaign, v.type, v.ms),
         "models_since": None if wanted.from_ms == attribution.ALWAYS else model.rfc3339(wanted.from_ms),
         "path_max": wanted.path_max, "narrow": wanted.is_narrowed, "first_ppm": wanted.first_ppm,
-        "last_ppm": wanted.last_ppm, "half_life_ms": wanted.half_life_ms, "direct_sources": list(wanted.direct)}
+        "last_ppm": wanted.last_ppm, "half_life_ms": wanted.half_life_ms, "direct_sources": sorted(wanted.direct)}
 
 
 def check_explained(answer, v, clicks, rules, stored):
