@@ -453,9 +453,12 @@ def test_cut_off_anywhere(loaded, kind, form):
         while not ended:
             params = {"format": form, **filters, **({"cursor": cursor} if cursor else {})}
             with Download(server, kind, **params) as download:
-                assert download.status == 200
                 data = download.read(rng.randrange(len(whole) // 6))
-                ended = download.response.isclosed()
+                ended = download.response.isclosed() and download.status == 200
+            if download.status == 503:      # those that were dropped still hold the exporters
+                time.sleep(0.05)
+                continue
+            assert download.status == 200
             piece, rows = whole_lines(data.decode(errors="ignore"), form, kind, cursor is None)
             text += piece
             if rows:
@@ -549,9 +552,8 @@ def test_a_slow_reader_is_alone(world, big):
     with Download(server, "clicks", rcvbuf=65536) as slow:
         head = slow.read(100_000)
         eventually(lambda: world.sql("SELECT 1 FROM pg_stat_activity WHERE application_name = 'tyrattribution exporter'"
-                                     " AND state = 'idle'"), 5, "the exporter waits for the client")
-        assert not world.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'tyrattribution exporter%'"
-                             " AND (backend_xmin IS NOT NULL OR state LIKE 'idle in transaction%')")
+                                     " AND state = 'idle' AND backend_xmin IS NULL AND state_change < now() - interval"
+                                     " '0.7 s'"), 5, "the exporter waits for the client, with nothing open")
         started = time.monotonic()
         assert len(export(server, "clicks", limit=50_000)) == 50_000
         print(f"beside it 50,000 rows in {time.monotonic() - started:.2f} s")
