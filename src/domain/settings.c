@@ -218,20 +218,23 @@ bool models_wish_read(const cJSON *object, struct models_wish *out, struct refus
 
 /* --- the windows of a campaign --- */
 
-/* The type of a campaign's window, "" for every type; NULL: it is no good window. */
-static const char *campaign_window_type(const cJSON *window)
+static bool is_window(const cJSON *item)
 {
 	const cJSON *at[WINDOW_KEYS] = {NULL};
 	struct refusal ignored;
-	if (!cJSON_IsObject(window) ||
-	    !fields_find(window, window_names + WINDOW_TYPE, 2, "", at + WINDOW_TYPE, &ignored))
-		return NULL;
+	if (!cJSON_IsObject(item) ||
+	    !fields_find(item, window_names + WINDOW_TYPE, 2, "", at + WINDOW_TYPE, &ignored))
+		return false;
 	const cJSON *lookback = at[WINDOW_LOOKBACK];
-	if (lookback == NULL || (!cJSON_IsNull(lookback) && !is_minutes(lookback)))
-		return NULL;
-	if (is_left_out(at[WINDOW_TYPE]))
-		return "";
-	return is_text(at[WINDOW_TYPE]) ? at[WINDOW_TYPE]->valuestring : NULL;
+	return lookback != NULL && (cJSON_IsNull(lookback) || is_minutes(lookback)) &&
+	       (is_left_out(at[WINDOW_TYPE]) || is_text(at[WINDOW_TYPE]));
+}
+
+/* The type of a good window; "" for every type. */
+static const char *type_of(const cJSON *window)
+{
+	const cJSON *type = cJSON_GetObjectItemCaseSensitive(window, window_names[WINDOW_TYPE]);
+	return is_left_out(type) ? "" : type->valuestring;
 }
 
 static bool are_windows(const cJSON *array)
@@ -239,11 +242,10 @@ static bool are_windows(const cJSON *array)
 	if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) > CAMPAIGN_WINDOWS_MAX)
 		return false;
 	for (const cJSON *w = array->child; w != NULL; w = w->next) {
-		const char *type = campaign_window_type(w);
-		if (type == NULL)
+		if (!is_window(w))
 			return false;
 		for (const cJSON *other = array->child; other != w; other = other->next) {
-			if (strcmp(type, campaign_window_type(other)) == 0)
+			if (strcmp(type_of(w), type_of(other)) == 0)
 				return false;
 		}
 	}
@@ -260,8 +262,9 @@ void campaign_windows_write(const cJSON *windows, struct buf *out)
 {
 	buf_addc(out, '[');
 	for (const cJSON *w = windows->child; w != NULL; w = w->next) {
-		const char *type = campaign_window_type(w);
-		const cJSON *lookback = cJSON_GetObjectItemCaseSensitive(w, "lookback_minutes");
+		const char *type = type_of(w);
+		const cJSON *lookback =
+			cJSON_GetObjectItemCaseSensitive(w, window_names[WINDOW_LOOKBACK]);
 		buf_adds(out, w == windows->child ? "[" : ",[");
 		buf_add_json(out, type, strlen(type));
 		if (cJSON_IsNull(lookback))

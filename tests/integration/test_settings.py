@@ -294,7 +294,7 @@ def test_a_batch_that_began_before(world):
     db.execute("SELECT pg_advisory_xact_lock_shared(hashtext('journal_state'))")  # as fence_lock.sql
     with concurrent.futures.ThreadPoolExecutor() as pool:
         change = pool.submit(added, server, WINDOWS, lookback_minutes=5, type="t")
-        eventually(lambda: world.sql("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"
+        eventually(lambda: world.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"
                                      " AND datname = current_database()"))
         held = now()
         eventually(lambda: now() > held + datetime.timedelta(seconds=0.3))
