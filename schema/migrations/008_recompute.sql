@@ -54,7 +54,7 @@ FROM conversion_buckets
 UNION ALL
 SELECT shard, campaign_id, source, type, model, bucket, credit, value_minor, unattributed, unattributed_value_minor
 FROM recompute_buckets
-WHERE (SELECT state = 'folding' FROM recompute);
+WHERE (SELECT state = 'folding' FROM recompute WHERE only_row);
 
 -- The conversions with the paths that count.
 CREATE VIEW counted_conversions AS
@@ -63,7 +63,7 @@ SELECT c.conversion_id, c.conversion_date, c.user_id, c.campaign_id, c.source, c
 	n.touch_ids, n.touch_dates, n.touch_campaigns, n.touch_sources, n.credits
 FROM conversion_events c
 LEFT JOIN recompute_paths r ON r.conversion_id = c.conversion_id AND r.conversion_date = c.conversion_date
-	AND (SELECT state = 'folding' FROM recompute)
+	AND (SELECT state = 'folding' FROM recompute WHERE only_row)
 CROSS JOIN LATERAL (
 	SELECT r.click_id, r.click_date, r.path_extras, r.path_beyond, r.touch_ids, r.touch_dates, r.touch_campaigns,
 		r.touch_sources, r.credits
