@@ -60,20 +60,40 @@ compiled() {
 	done
 }
 
-# pytest against real services; its closing line is counted. Arguments: the program's flavour, that of the
-# actors' stress test, the tests
-integration() {
-	local flavour=$1 out=build${1:+/$1} report=$log/pytest-$1-$2.log
-	say "tests against real services${flavour:+, $flavour}"
-	TYR_BINARY=$out/tyrattribution TYR_PIPELINE=build/${2:+$2/}tests/stress/pipeline_stress TYR_SAN=$flavour TYR_SLOW_FACTOR=$([ -n "$flavour" ] && echo 4 || echo 1) \
-		build/venv/bin/python -m pytest "$3" -q --maxfail=10 --durations=15 2>&1 | tee "$report"
-	local code=${PIPESTATUS[0]} line ok bad
+# pytest against real services of its own. Arguments: the program's flavour, that of the actors' stress test, the
+# tests, and how much slower than alone on the machine everything may be
+begin_integration() {
+	local flavour=$1 out=build${1:+/$1}
+	TYR_BINARY=$out/tyrattribution TYR_PIPELINE=build/${2:+$2/}tests/stress/pipeline_stress TYR_SAN=$flavour TYR_SLOW_FACTOR=$4 \
+		build/venv/bin/python -m pytest "$3" -q --maxfail=10 --durations=15 >"$log/pytest-$1-$2.log" 2>&1
+}
+
+# the same arguments and pytest's exit status: its closing line is counted
+end_integration() {
+	local report=$log/pytest-$1-$2.log code=$5 line ok bad
+	say "tests against real services${1:+, $1}: $3"
+	cat "$report"
 	line=$(grep -E '^(=+ )?([0-9]+ (passed|failed|error)).* in ' "$report" | tail -n 1)
 	ok=$(grep -oE '[0-9]+ passed' <<<"$line" | grep -oE '[0-9]+')
 	bad=$(grep -oE '[0-9]+ (failed|errors?)' <<<"$line" | grep -oE '[0-9]+' | awk '{n += $1} END {print n + 0}')
 	[ "$code" -ne 0 ] && [ "${bad:-0}" -eq 0 ] && bad=1
 	passed=$((passed + ${ok:-0}))
 	failed=$((failed + ${bad:-0}))
+}
+
+integration() {
+	begin_integration "$@"
+	end_integration "$@" $?
+}
+
+# Most of the time tests wait, so both flavours run at once.
+both_flavours() {
+	local pid
+	begin_integration address address tests/integration 6 &
+	pid=$!
+	integration '' thread tests/integration 2
+	wait "$pid"
+	end_integration address address tests/integration 6 $?
 }
 
 services_for_tests() {
@@ -84,12 +104,12 @@ case ${1:-} in
 thread)
 	compiled thread
 	step prepare-services services_for_tests
-	integration '' thread tests/integration/test_actors.py
+	integration '' thread tests/integration/test_actors.py 1
 	;;
 address)
 	compiled address
 	step prepare-services services_for_tests
-	integration address address tests/integration
+	integration address address tests/integration 4
 	;;
 '')
 	step build make --no-print-directory -j"$(nproc)" all
@@ -100,10 +120,9 @@ address)
 	compiled address
 	compiled thread
 	step prepare-services services_for_tests
-	integration '' thread tests/integration
-	integration address address tests/integration
+	both_flavours
 	step build-faults make --no-print-directory build/faults/fsync_shim.so
-	integration '' '' tests/faults
+	integration '' '' tests/faults 1
 	;;
 *)
 	echo "tests/run.sh: unknown flavour '$1': use address, thread or nothing" >&2

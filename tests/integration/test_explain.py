@@ -472,30 +472,33 @@ def test_explain_agrees_with_the_stored_credits_for_every_conversion_of_a_random
     assert world.serve().stop() == 0                # seeds the settings, which are then replaced
     rules = test_models.settings(world, rng, campaigns, first_ms)
     logs = [test_models.one_log(rng, campaigns, rules, first_ms, last_ms) for _ in range(LOGS)]
-    every = [c for clicks, _ in logs for c in clicks]
-    for _, conversions in logs:                     # some name the click of somebody else
+    every = [c for clicks, _, _ in logs for c in clicks]
+    for _, conversions, _ in logs:                   # some name the click of somebody else
         conversions[:] = [v._replace(named=rng.choice(every).id) if rng.random() < 0.04 else v for v in conversions]
     clicks_by_id = collections.defaultdict(list)
     for c in every:
         clicks_by_id[c.id].append(c)
     server = world.serve(BATCH_MAX_EVENTS=100, BATCH_LINGER_MS=5)
-    test_models.send(world, rng, [event for clicks, conversions in logs for event in clicks + conversions])
+    test_models.send(world, rng, [event for kinds in logs for kind in kinds for event in kind])
     world.wait_processed(120)
 
     stored = test_models.stored_credits(world.db())
     reasons = collections.Counter()
-    for clicks, conversions in logs:
+    for clicks, conversions, adjustments in logs:
         for v in conversions:
             answer = explain_one(server, v.id)
             assert (answer["user_id"], answer["campaign_id"] or attribution.NIL, answer["source"] or "", answer["type"],
                     answer["value"], answer["click_id"] or "", ms_of(answer["conversion_date"])) == \
                 (v.user, v.campaign, v.source, v.type, model.money(v.value_minor), v.named, v.ms)
+            worth = attribution.worth(v, adjustments)
+            assert answer["cancelled"] == (worth is None)
+            assert worth is None or (answer["adjusted_value"] or answer["value"]) == model.money(worth)
             assert answer["named_click"] == expected_named(v, clicks_by_id)
             check_settings(answer, v, rules)
             check_explained(answer, v, clicks, rules, stored[v.id, v.ms])
             reasons.update(told(c)[1:] for c in answer["candidates"])
             reasons.update([answer["named_click"]["reason"] or "wins"] if answer["named_click"] else ["no name"])
-    print(sum(len(conversions) for _, conversions in logs), "conversions:", dict(reasons))
+    print(sum(len(conversions) for _, conversions, _ in logs), "conversions:", dict(reasons))
     seen = {word for pair in reasons for word in (pair if isinstance(pair, tuple) else (pair,))}
     assert seen >= {None, "after_conversion", "outside_window", "other_campaign", "other_source", "beyond_path",
                     "other_click_named", "wins", "unknown_click", "other_user", "no name"}

@@ -16,7 +16,7 @@ import test_models
 from harness import BINARY, clean_env, eventually
 from test_models import DAY, HOUR, PARTITIONS
 
-LOGS = 150 if model.sanitized() else 600
+LOGS = 100 if model.sanitized() else 300
 
 
 class History:
