@@ -240,6 +240,18 @@ static void use_campaign(struct pipeline *p, struct completion *c, struct lane *
 	(void)!registry_find(p->registry, &p->campaign, ignore, &revisions);
 }
 
+/* Ask for one of the conversions, which may not be booked yet. */
+static void look_up(struct pipeline *p, struct completion *c, struct lane *query, int i)
+{
+	const struct uuid id = {{EVENT_CONVERSION + 1, 0, 0, 0, 4}};
+	struct msg *m = msg_new(i % 2 == 0 ? MSG_EXPLAIN : MSG_TRACE, 0);
+	if (m->kind == MSG_EXPLAIN)
+		m->explain.explanation = explanation_new(&id, EXPLAIN_LIMIT_DEFAULT);
+	else
+		m->trace.trace = trace_new(&id);
+	ask(p, c, query, m, i % 7 == 0 ? 1000 : ANSWER_NS);
+}
+
 static void *ask_all(void *arg)
 {
 	struct pipeline *p = arg;
@@ -260,6 +272,7 @@ static void *ask_all(void *arg)
 		m->query =
 			(struct msg_query){.campaign_id = p->campaign, .from = today, .to = today};
 		ask(p, c, query, m, i % 5 == 0 ? 1000 : ANSWER_NS);
+		look_up(p, c, query, i);
 		use_campaign(p, c, query, i);
 		size_t n = 0;
 		int32_t through = 0;
