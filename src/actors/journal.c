@@ -15,6 +15,7 @@
 #include "util/datetime.h"
 #include "util/log.h"
 
+#define FOLLOW_NS (2 * NS_PER_S) /* in one turn */
 #define TIMEOUT_MS 120000
 #define LOCK_TIMEOUT_MS 30000 /* another process may be writing a long range */
 #define MONTHS_INTERVAL_NS (3600 * NS_PER_S)
@@ -61,15 +62,18 @@ static enum err close_open_days(struct journal *j)
 	return ERR_OK;
 }
 
-/* Follow late changes until none are left. */
+/* Follow late changes until none are left, or for a while: where they keep coming the turn must end
+ * all the same, since an actor that makes no turn counts as one that hangs. */
 static enum err follow_changes(struct journal *j)
 {
+	const uint64_t until_ns = clock_mono_ns() + FOLLOW_NS;
 	int64_t written;
 	enum err e;
 	do {
 		e = journals_follow(j->pg, &written);
 		metrics_add(j->metrics, M_JOURNALS_WRITTEN, e == ERR_OK ? written : 0);
-	} while (e == ERR_OK && written > 0 && !mailbox_is_closed(j->actor.mb));
+	} while (e == ERR_OK && written > 0 && clock_mono_ns() < until_ns &&
+		 !mailbox_is_closed(j->actor.mb));
 	return e == ERR_BUSY ? ERR_OK : e;
 }
 

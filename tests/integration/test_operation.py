@@ -1,5 +1,6 @@
 """What an operator meets: options, migrations, health, metrics, stopping, and services that go and come back."""
 
+import datetime
 import re
 import socket
 import threading
@@ -527,6 +528,20 @@ def test_postgres_restarted(world):
 
     eventually(agrees, 10, "statistics agree")
     eventually(lambda: ready(server, 200, "ready"), 15)
+
+
+def test_late_events_that_keep_coming(world):
+    """Journals that are never done with are no actor that hangs."""
+    server = world.serve(ACTOR_STUCK_MS=8000, BATCH_LINGER_MS=5, WRITERS=4)
+    campaigns = [new_id() for _ in range(20)]
+    until, sent = time.monotonic() + 16, 0
+    while time.monotonic() < until:
+        assert server.is_running(), server.tail()
+        server.batch([{"event": "click", **click_body(campaign_id=campaigns[(sent + i) % 20], click_date=rfc3339(
+            now() - datetime.timedelta(days=1 + (sent + i) // 20 % 60)))} for i in range(400)])
+        sent += 400
+    world.wait_processed()
+    assert server.is_running() and "hangs" not in server.log()
 
 
 def test_postgres_killed(world):
