@@ -2,7 +2,7 @@
 -- $1 shard, $2 piece
 INSERT INTO staged_targets AS s
 SELECT row_number() OVER (), NULL, c.home, c.place, c.conversion_id, c.conversion_date, c.user_id, c.campaign_id,
-	c.source, c.type, c.value_minor, c.named_click_id, c.adjusted_minor, c.is_cancelled
+	c.source, c.type, c.value_minor, c.named_click_id, c.log_offset, c.accepted_at, c.adjusted_minor, c.is_cancelled
 FROM recompute_work w
 CROSS JOIN LATERAL (
 	SELECT e.*, e.tableoid AS home, e.ctid AS place

@@ -130,8 +130,10 @@ static enum err list(struct pg *pg, void *unused)
 {
 	static const char *const rows[] = {PIECE_ROWS};
 	(void)unused;
-	const enum err e = pg_exec(pg, "SET LOCAL enable_seqscan = on");
-	return e == ERR_OK ? pg_run(pg, SQL_recompute_list, 1, rows, NULL) : e;
+	enum err e = pg_exec(pg, "SET LOCAL enable_seqscan = on");
+	if (e == ERR_OK)
+		e = pg_run(pg, SQL_recompute_list, 1, rows, NULL);
+	return e == ERR_OK ? pg_exec(pg, "SET LOCAL enable_seqscan = off") : e;
 }
 
 static enum err list_all(struct pg *pg, bool dry_run)

@@ -18,7 +18,7 @@
 
 #include "store/pending.h"
 
-#define RECOMPUTE_SESSION SQL_recompute_session
+#define RECOMPUTE_SESSION SQL_writer_session
 #define RECOMPUTE_TIMEOUT_MS (4 * 3600 * 1000) /* of a statement: a scan of all conversions */
 
 /* The settings wanted; texts that PostgreSQL takes. Either a window or models. */
