@@ -65,6 +65,7 @@ struct stop_guard {
 struct program {
 	struct config cfg;
 	struct metrics_set *metrics;
+	unsigned roles;
 	struct deployment deployment;
 	struct health health;
 	struct partition_gauge *gauges[EVENT_KINDS];
@@ -77,6 +78,7 @@ struct program {
 		*journal_mb, *registrar_mb;
 	struct mailbox **writer_mbs, **query_mbs, **exporter_mbs;
 	char (*names)[ACTOR_NAME_MAX]; /* of the numbered mailboxes */
+	unsigned n_names;
 
 	struct producer *producer;
 	struct spooler *spooler; /* NULL: there is no spool */
@@ -102,6 +104,23 @@ static struct mailbox *add_mailbox(struct program *p, const char *name, unsigned
 	return mb;
 }
 
+/* So many numbered ones. */
+static struct mailbox **add_mailboxes(struct program *p, const char *name, unsigned n,
+				      unsigned lanes)
+{
+	struct mailbox **mbs = xcalloc(n, sizeof(*mbs));
+	for (unsigned i = 0; i < n; i++, p->n_names++) {
+		snprintf(p->names[p->n_names], ACTOR_NAME_MAX, "%s-%u", name, i);
+		mbs[i] = add_mailbox(p, p->names[p->n_names], lanes, false);
+	}
+	return mbs;
+}
+
+static bool has_role(const struct program *p, unsigned roles)
+{
+	return (p->roles & roles) != 0;
+}
+
 static void make_mailboxes(struct program *p)
 {
 	const unsigned writers = (unsigned)p->cfg.writers,
@@ -110,34 +129,30 @@ static void make_mailboxes(struct program *p)
 	const unsigned workers = (unsigned)p->cfg.http_workers + SPARE_LANES;
 	p->mailboxes = xcalloc(writers + queries + exports + 8, sizeof(struct mailbox *));
 	p->names = xcalloc(writers + queries + exports, sizeof(*p->names));
-	p->writer_mbs = xcalloc(writers, sizeof(struct mailbox *));
-	p->query_mbs = xcalloc(queries, sizeof(struct mailbox *));
-	p->exporter_mbs = xcalloc(exports, sizeof(struct mailbox *));
-	p->producer_mb = add_mailbox(p, "producer", workers, true);
-	if (strcmp(p->cfg.spool_dir, SPOOL_OFF) != 0)
-		p->spooler_mb = add_mailbox(p, "spool", 2, false);
-	p->consumer_mb = add_mailbox(p, "consumer", 1, true);
-	p->counter_mb = add_mailbox(p, "counter", writers + 1, false);
-	p->live_mb = add_mailbox(p, "live", workers, false);
-	p->history_mb = add_mailbox(p, "history", workers, false);
-	p->journal_mb = add_mailbox(p, "journal", workers, false);
-	p->registrar_mb = add_mailbox(p, "registrar", queries, true);
-	for (unsigned i = 0; i < writers; i++) {
-		snprintf(p->names[i], ACTOR_NAME_MAX, "writer-%u", i);
-		p->writer_mbs[i] = add_mailbox(p, p->names[i], 1, false);
+	if (has_role(p, ROLE_INGEST)) {
+		p->producer_mb = add_mailbox(p, "producer", workers, true);
+		if (strcmp(p->cfg.spool_dir, SPOOL_OFF) != 0)
+			p->spooler_mb = add_mailbox(p, "spool", 2, false);
 	}
-	for (unsigned i = 0; i < queries; i++) {
-		snprintf(p->names[writers + i], ACTOR_NAME_MAX, "query-%u", i);
-		p->query_mbs[i] = add_mailbox(p, p->names[writers + i], workers, false);
+	if (has_role(p, ROLE_PROCESS | ROLE_QUERY)) {
+		p->counter_mb = add_mailbox(p, "counter", writers + 1, false);
+		p->live_mb = add_mailbox(p, "live", workers, false);
+		p->history_mb = add_mailbox(p, "history", workers, false);
+		p->journal_mb = add_mailbox(p, "journal", workers, false);
 	}
-	for (unsigned i = 0; i < exports; i++) {
-		char *name = p->names[writers + queries + i];
-		snprintf(name, ACTOR_NAME_MAX, "exporter-%u", i);
-		p->exporter_mbs[i] = add_mailbox(p, name, workers, false);
+	if (has_role(p, ROLE_PROCESS)) {
+		p->consumer_mb = add_mailbox(p, "consumer", 1, true);
+		p->writer_mbs = add_mailboxes(p, "writer", writers, 1);
+	}
+	if (has_role(p, ROLE_QUERY)) {
+		p->registrar_mb = add_mailbox(p, "registrar", queries, true);
+		p->query_mbs = add_mailboxes(p, "query", queries, workers);
+		p->exporter_mbs = add_mailboxes(p, "exporter", exports, workers);
 	}
 }
 
-static void start_actors(struct program *p)
+/* Live counters, the cache of closed days and their journals: for those who book and who answer. */
+static void start_common(struct program *p)
 {
 	const struct config *cfg = &p->cfg;
 	const int32_t partitions = p->deployment.partitions;
@@ -148,6 +163,11 @@ static void start_actors(struct program *p)
 	p->history = history_start(cfg, partitions, p->history_mb, p->live_mb, p->cache, p->metrics,
 				   &p->health);
 	p->journal = journal_start(cfg, p->journal_mb, p->metrics);
+}
+
+static void start_query(struct program *p)
+{
+	const struct config *cfg = &p->cfg;
 	p->registrar = registrar_start(cfg, p->registrar_mb, p->registry, p->metrics);
 	p->queries = xcalloc((size_t)cfg->query_connections, sizeof(struct query *));
 	for (unsigned i = 0; i < cfg->query_connections; i++)
@@ -155,16 +175,41 @@ static void start_actors(struct program *p)
 	p->exporters = xcalloc((size_t)cfg->exports, sizeof(struct exporter *));
 	for (unsigned i = 0; i < cfg->exports; i++)
 		p->exporters[i] = exporter_start(cfg, i, p->exporter_mbs[i], p->metrics);
-	p->writers = xcalloc((size_t)cfg->writers, sizeof(struct writer *));
-	for (unsigned i = 0; i < cfg->writers; i++)
-		p->writers[i] = writer_start(cfg, i, partitions, p->writer_mbs[i], p->counter_mb,
-					     p->metrics, p->gauges);
+}
+
+static void start_writers(struct program *p)
+{
+	p->writers = xcalloc((size_t)p->cfg.writers, sizeof(struct writer *));
+	for (unsigned i = 0; i < p->cfg.writers; i++)
+		p->writers[i] = writer_start(&p->cfg, i, p->deployment.partitions, p->writer_mbs[i],
+					     p->counter_mb, p->metrics, p->gauges);
+}
+
+static void start_ingest(struct program *p)
+{
+	const struct config *cfg = &p->cfg;
 	if (p->spooler_mb != NULL)
-		p->spooler = spooler_start(cfg, partitions, &p->deployment.id, p->spooler_mb,
-					   p->producer_mb, p->metrics, &p->health);
+		p->spooler = spooler_start(cfg, p->deployment.partitions, &p->deployment.id,
+					   p->spooler_mb, p->producer_mb, p->metrics, &p->health);
 	else
 		p->health.spool = -1;
 	p->producer = producer_start(cfg, p->producer_mb, p->spooler_mb, p->metrics, &p->health);
+}
+
+static void start_actors(struct program *p)
+{
+	if (has_role(p, ROLE_PROCESS | ROLE_QUERY))
+		start_common(p);
+	else
+		p->health.postgres = p->health.redis = -1;
+	if (has_role(p, ROLE_QUERY))
+		start_query(p);
+	if (has_role(p, ROLE_PROCESS))
+		start_writers(p);
+	if (has_role(p, ROLE_INGEST))
+		start_ingest(p);
+	else
+		p->health.kafka = p->health.spool = -1;
 }
 
 static void start_server(struct program *p)
@@ -211,7 +256,6 @@ static void await_group(struct program *p)
 			return;
 		usleep(GROUP_LOOK_US);
 	}
-	atomic_store(&p->health.started, 1);
 }
 
 /* See stop_note. */
@@ -223,14 +267,14 @@ static void stop_all(struct program *p)
 	producer_stop(p->producer);
 	spooler_stop(p->spooler);
 	consumer_stop(p->consumer);
-	for (unsigned i = 0; i < p->cfg.writers; i++)
+	for (unsigned i = 0; p->writers != NULL && i < p->cfg.writers; i++)
 		writer_stop(p->writers[i]);
 	history_stop(p->history);
 	live_stop(p->live);
 	journal_stop(p->journal);
-	for (unsigned i = 0; i < p->cfg.query_connections; i++)
+	for (unsigned i = 0; p->queries != NULL && i < p->cfg.query_connections; i++)
 		query_stop(p->queries[i]);
-	for (unsigned i = 0; i < p->cfg.exports; i++)
+	for (unsigned i = 0; p->exporters != NULL && i < p->cfg.exports; i++)
 		exporter_stop(p->exporters[i]);
 	registrar_stop(p->registrar);
 	counter_stop(p->counter);
@@ -319,6 +363,7 @@ static void prepare(struct program *p)
 static int serve(struct program *p)
 {
 	prepare(p);
+	p->roles = config_roles(&p->cfg);
 	p->guard.timeout_ms = p->cfg.shutdown_timeout_ms;
 	log_config(&p->cfg);
 	migrate_check(&p->cfg, metrics_block_new(p->metrics), &p->deployment);
@@ -333,8 +378,11 @@ static int serve(struct program *p)
 	make_mailboxes(p);
 	start_actors(p);
 	start_server(p);
-	start_consumer(p);
-	await_group(p);
+	if (has_role(p, ROLE_PROCESS)) {
+		start_consumer(p);
+		await_group(p);
+	}
+	atomic_store(&p->health.started, 1);
 	p->dog = watchdog_start(p->mailboxes, p->n_mailboxes, p->cfg.actor_stuck_ms);
 	log_info("main", "serving| http=%s admin=%s", p->cfg.http_listen, p->cfg.admin_listen);
 	wait_for_stop(&p->guard);

@@ -170,15 +170,23 @@ void admin_livez(struct request *r)
 	response_send(r, 200);
 }
 
+static const char *up_word(int up)
+{
+	return up < 0 ? "off" : up > 0 ? "up" : "down";
+}
+
 void admin_readyz(struct request *r)
 {
 	const struct server *s = r->w->server;
 	const struct health *health = s->deps.health;
-	const bool kafka = atomic_load_explicit(&health->kafka, memory_order_relaxed) != 0;
+	const int kafka = atomic_load_explicit(&health->kafka, memory_order_relaxed);
 	const int spool = atomic_load_explicit(&health->spool, memory_order_relaxed);
-	const bool accepting = kafka || spool > 0;
-	const bool postgres = atomic_load_explicit(&health->postgres, memory_order_relaxed) != 0;
-	const bool redis = atomic_load_explicit(&health->redis, memory_order_relaxed) != 0;
+	const int postgres = atomic_load_explicit(&health->postgres, memory_order_relaxed);
+	const int redis = atomic_load_explicit(&health->redis, memory_order_relaxed);
+	/* Without the role to accept events there is only PostgreSQL that nothing goes without. */
+	const bool accepting = (config_roles(s->deps.cfg) & ROLE_INGEST) != 0
+				       ? kafka != 0 || spool > 0
+				       : postgres != 0;
 	const bool stopping = atomic_load(&s->draining);
 	const bool starting = !atomic_load(&s->deps.health->started);
 	const char *status = "degraded";
@@ -194,10 +202,10 @@ void admin_readyz(struct request *r)
 		 "{\"status\":\"%s\",\"dependencies\":{\"kafka\":{\"status\":\"%s\"},"
 		 "\"spool\":{\"status\":\"%s\"},\"postgres\":{\"status\":\"%s\"},"
 		 "\"redis\":{\"status\":\"%s\"}}}",
-		 status, kafka ? "up" : "down",
+		 status, up_word(kafka),
 		 spool < 0 ? "off"
 		 : spool   ? "up"
 			   : "full",
-		 postgres ? "up" : "down", redis ? "up" : "down");
+		 up_word(postgres), up_word(redis));
 	response_send(r, stopping || starting || !accepting ? 503 : 200);
 }

@@ -26,36 +26,37 @@
 #define ALLOW_MAX 48 /* of an Allow field */
 
 static const struct route api[] = {
-	{"/api/clicks", ROUTE_POST, ROUTE_CLICK, ingest_click},
-	{"/api/conversions", ROUTE_POST, ROUTE_CONVERSION, ingest_conversion},
-	{"/api/events/click", ROUTE_POST, ROUTE_CLICK, ingest_click},
-	{"/api/events/conversion", ROUTE_POST, ROUTE_CONVERSION, ingest_conversion},
-	{"/api/adjustments", ROUTE_POST, ROUTE_ADJUSTMENT, ingest_adjustment},
-	{"/api/events/adjustment", ROUTE_POST, ROUTE_ADJUSTMENT, ingest_adjustment},
-	{"/api/events/batch", ROUTE_POST, ROUTE_BATCH, bulk_ingest},
-	{"/api/campaign-statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},
-	{"/api/campaigns/statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},
-	{"/api/calculate-yesterday-metrics", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
-	{"/api/campaigns/journal", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
-	{"/api/export/" ROUTE_ID, ROUTE_GET, ROUTE_EXPORT, export_serve},
-	{"/api/campaigns", ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_list},
-	{"/api/campaigns", ROUTE_POST, ROUTE_CAMPAIGNS, campaigns_create},
-	{"/api/campaigns/" ROUTE_ID, ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_read},
-	{"/api/campaigns/" ROUTE_ID, ROUTE_PATCH, ROUTE_CAMPAIGNS, campaigns_patch},
-	{"/api/conversions/" ROUTE_ID "/explain", ROUTE_GET, ROUTE_EXPLAIN, explain_serve},
-	{"/api/events/" ROUTE_ID, ROUTE_GET, ROUTE_TRACE, trace_serve},
-	{"/api/settings/windows", ROUTE_GET, ROUTE_SETTINGS, settings_list_windows},
-	{"/api/settings/windows", ROUTE_POST, ROUTE_SETTINGS, settings_add_window},
-	{"/api/settings/windows", ROUTE_DELETE, ROUTE_SETTINGS, settings_drop_window},
-	{"/api/settings/models", ROUTE_GET, ROUTE_SETTINGS, settings_list_models},
-	{"/api/settings/models", ROUTE_POST, ROUTE_SETTINGS, settings_add_models},
-	{"/api/settings/models", ROUTE_DELETE, ROUTE_SETTINGS, settings_drop_models},
+	{ROLE_INGEST, "/api/clicks", ROUTE_POST, ROUTE_CLICK, ingest_click},
+	{ROLE_INGEST, "/api/conversions", ROUTE_POST, ROUTE_CONVERSION, ingest_conversion},
+	{ROLE_INGEST, "/api/events/click", ROUTE_POST, ROUTE_CLICK, ingest_click},
+	{ROLE_INGEST, "/api/events/conversion", ROUTE_POST, ROUTE_CONVERSION, ingest_conversion},
+	{ROLE_INGEST, "/api/adjustments", ROUTE_POST, ROUTE_ADJUSTMENT, ingest_adjustment},
+	{ROLE_INGEST, "/api/events/adjustment", ROUTE_POST, ROUTE_ADJUSTMENT, ingest_adjustment},
+	{ROLE_INGEST, "/api/events/batch", ROUTE_POST, ROUTE_BATCH, bulk_ingest},
+	{ROLE_QUERY, "/api/campaign-statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},
+	{ROLE_QUERY, "/api/campaigns/statistics", ROUTE_GET, ROUTE_STATISTICS, statistics_serve},
+	{ROLE_QUERY, "/api/calculate-yesterday-metrics", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
+	{ROLE_QUERY, "/api/campaigns/journal", ROUTE_POST, ROUTE_JOURNAL, journal_serve},
+	{ROLE_QUERY, "/api/export/" ROUTE_ID, ROUTE_GET, ROUTE_EXPORT, export_serve},
+	{ROLE_QUERY, "/api/campaigns", ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_list},
+	{ROLE_QUERY, "/api/campaigns", ROUTE_POST, ROUTE_CAMPAIGNS, campaigns_create},
+	{ROLE_QUERY, "/api/campaigns/" ROUTE_ID, ROUTE_GET, ROUTE_CAMPAIGNS, campaigns_read},
+	{ROLE_QUERY, "/api/campaigns/" ROUTE_ID, ROUTE_PATCH, ROUTE_CAMPAIGNS, campaigns_patch},
+	{ROLE_QUERY, "/api/conversions/" ROUTE_ID "/explain", ROUTE_GET, ROUTE_EXPLAIN,
+	 explain_serve},
+	{ROLE_QUERY, "/api/events/" ROUTE_ID, ROUTE_GET, ROUTE_TRACE, trace_serve},
+	{ROLE_QUERY, "/api/settings/windows", ROUTE_GET, ROUTE_SETTINGS, settings_list_windows},
+	{ROLE_QUERY, "/api/settings/windows", ROUTE_POST, ROUTE_SETTINGS, settings_add_window},
+	{ROLE_QUERY, "/api/settings/windows", ROUTE_DELETE, ROUTE_SETTINGS, settings_drop_window},
+	{ROLE_QUERY, "/api/settings/models", ROUTE_GET, ROUTE_SETTINGS, settings_list_models},
+	{ROLE_QUERY, "/api/settings/models", ROUTE_POST, ROUTE_SETTINGS, settings_add_models},
+	{ROLE_QUERY, "/api/settings/models", ROUTE_DELETE, ROUTE_SETTINGS, settings_drop_models},
 };
 
 static const struct route admin[] = {
-	{"/metrics", ROUTE_GET, ROUTE_METRICS, admin_metrics},
-	{"/livez", ROUTE_GET, ROUTE_LIVEZ, admin_livez},
-	{"/readyz", ROUTE_GET, ROUTE_READYZ, admin_readyz},
+	{ROLE_ALL, "/metrics", ROUTE_GET, ROUTE_METRICS, admin_metrics},
+	{ROLE_ALL, "/livez", ROUTE_GET, ROUTE_LIVEZ, admin_livez},
+	{ROLE_ALL, "/readyz", ROUTE_GET, ROUTE_READYZ, admin_readyz},
 };
 
 #define ROUTE_WORD(label, word) [label] = word,
@@ -100,6 +101,15 @@ static bool match_id(struct request *r, const char *pattern, const char *path)
 	return true;
 }
 
+/* Another process serves this; true, so that it is answered. */
+static bool refuse_role(struct request *r, enum role role)
+{
+	response_error(r, 404, "not_found", NULL,
+		       "this process does not serve it: it needs the role %s (option ROLE)",
+		       config_role_word(role));
+	return true;
+}
+
 /* Serve @r by the row of its method, of those with this path; false: no row has it. */
 static bool serve_path(struct request *r, const char *path)
 {
@@ -111,6 +121,8 @@ static bool serve_path(struct request *r, const char *path)
 		    (r->path_id == NULL && fixed_len(route->path) > 0))
 			continue;
 		r->label = route->label;
+		if ((config_roles(r->w->deps->cfg) & route->roles) == 0)
+			return refuse_role(r, route->roles);
 		if (method_fits(r, route->method)) {
 			route->serve(r);
 			return true;

@@ -11,7 +11,7 @@
 #ifndef NET_ROUTES_H
 #define NET_ROUTES_H
 
-#include "util/base.h"
+#include "util/config.h"
 
 struct request;
 
@@ -41,6 +41,7 @@ enum route_label { ROUTE_LABEL_LIST(ROUTE_ENUM) ROUTE_LABELS };
 enum route_method { ROUTE_GET, ROUTE_POST, ROUTE_PATCH, ROUTE_DELETE, ROUTE_METHODS };
 
 struct route {
+	enum role roles; /* served by processes with one of these */
 	const char *path;
 	enum route_method method;
 	enum route_label label;

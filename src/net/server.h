@@ -23,7 +23,7 @@
 
 /* What a dependency's owner says of it; read by /readyz. Written by one actor each, relaxed. */
 struct health {
-	_Atomic int kafka; /* 1 up, 0 down */
+	_Atomic int kafka; /* 1 up, 0 down; -1, as of the others: not of this process' role */
 	_Atomic int spool; /* 1 would take an event, 0 would not; -1: there is none */
 	_Atomic int postgres;
 	_Atomic int redis;

@@ -326,6 +326,47 @@ static bool is_one_of(const char *word, const char *const *words, size_t count)
 	return false;
 }
 
+static const struct {
+	const char *word;
+	unsigned roles;
+} role_words[] = {{"ingest", ROLE_INGEST},
+		  {"process", ROLE_PROCESS},
+		  {"query", ROLE_QUERY},
+		  {"all", ROLE_ALL}};
+
+/* The roles of a list of words; 0: a word is none of them. */
+static unsigned read_roles(const char *text)
+{
+	unsigned roles = 0;
+	for (;;) {
+		const size_t len = strcspn(text, ",");
+		size_t i = 0;
+		while (i < ARRAY_LEN(role_words) && (strlen(role_words[i].word) != len ||
+						     strncmp(text, role_words[i].word, len) != 0))
+			i++;
+		if (i == ARRAY_LEN(role_words))
+			return 0;
+		roles |= role_words[i].roles;
+		if (text[len] == '\0')
+			return roles;
+		text += len + 1;
+	}
+}
+
+unsigned config_roles(const struct config *cfg)
+{
+	return read_roles(cfg->role);
+}
+
+const char *config_role_word(enum role role)
+{
+	for (size_t i = 0; i < ARRAY_LEN(role_words); i++) {
+		if (role_words[i].roles == role)
+			return role_words[i].word;
+	}
+	return "";
+}
+
 static bool check_topics(const struct config *cfg, char *error)
 {
 	const struct {
@@ -365,6 +406,11 @@ static bool check_values(const struct config *cfg, char *error)
 			    "REDIS_URL is '%s', expected an IPv4 address or a host name, a colon "
 			    "and a port from 1 to 65535, such as localhost:6379",
 			    cfg->redis_url);
+	if (read_roles(cfg->role) == 0)
+		return fail(error,
+			    "ROLE is '%s', expected ingest, process, query, several of them with "
+			    "commas between, or all",
+			    cfg->role);
 	return check_topics(cfg, error);
 }
 

@@ -33,8 +33,8 @@ struct config {
  * Fill @cfg from the environment, then @env_file (NULL or a missing file: none), then the defaults.
  * False on a bad value: @cfg is released and @error holds one sentence that names the option, its
  * value (*** for a secret) and what was expected. Also checked: LOG_LEVEL's word, REDIS_URL's
- * host:port, DB_SSLMODE's libpq words, and that the two topics differ. The file: KEY=VALUE lines,
- * # comments, optional "export ", optional quotes.
+ * host:port, DB_SSLMODE's libpq words, ROLE's words, and that the topics differ. The file:
+ * KEY=VALUE lines, # comments, optional "export ", optional quotes.
  */
 bool config_read(struct config *cfg, const char *env_file, char error[CONFIG_ERROR_MAX]) MUST_CHECK;
 
@@ -42,6 +42,20 @@ bool config_read(struct config *cfg, const char *env_file, char error[CONFIG_ERR
 void config_load(struct config *cfg, const char *env_file);
 
 void config_release(struct config *cfg);
+
+/* What a process does; ROLE names them. */
+enum role {
+	ROLE_INGEST = 1,  /* takes events over HTTP, into Kafka */
+	ROLE_PROCESS = 2, /* books them */
+	ROLE_QUERY = 4,	  /* answers */
+	ROLE_ALL = ROLE_INGEST | ROLE_PROCESS | ROLE_QUERY,
+};
+
+/** The roles of this process, added up. */
+unsigned config_roles(const struct config *cfg);
+
+/** "ingest", "process" or "query". */
+const char *config_role_word(enum role role);
 
 /** The table for --help: name, alias, default, unit, help. Markdown rows for the README if
  * @markdown. */
