@@ -47,7 +47,7 @@ expect metric "$work/metrics" <"$work/families"
 grep -o '^| `[a-z_]*`' "$work/metrics" | tr -d '|` ' | grep -vxFf "$work/families" |
 	while read -r metric; do complain "README.md names the metric $metric, which does not exist"; done
 
-sed -n 's/^[[:space:]]*{"\(\/[a-z/-]*\)", ROUTE_.*/\1/p' src/net/routes.c | expect route README.md
+sed -n 's/^[[:space:]]*{ROLE_[A-Z]*, "\(\/[a-z/-]*\)", ROUTE_.*/\1/p' src/net/routes.c | expect route README.md
 sed -n 's/^#define DEAD_[A-Z_]* "\([a-z_]*\)".*/\1/p' src/domain/decode.h | expect 'reason of a dead letter' README.md
 
 # Paths stand as `code` or in links; they may be patterns, such as actor.[ch].
