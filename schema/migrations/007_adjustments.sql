@@ -50,3 +50,6 @@ UPDATE partition_fences
 SET first_offset = first_offset || -1::bigint, next_offset = next_offset || -1::bigint,
 	high_offset = high_offset || -1::bigint, stored = stored || 0::bigint, duplicate = duplicate || 0::bigint,
 	dead_lettered = dead_lettered || 0::bigint, gaps = gaps || 0::bigint, reread = reread || 0::bigint;
+ALTER TABLE partition_fences ADD CHECK (3 = ALL (ARRAY[cardinality(first_offset), cardinality(next_offset),
+	cardinality(high_offset), cardinality(stored), cardinality(duplicate), cardinality(dead_lettered), cardinality(gaps),
+	cardinality(reread)]));

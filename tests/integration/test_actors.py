@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+from harness import SLOW
+
 PROGRAM = os.environ.get("TYR_PIPELINE", "build/tests/stress/pipeline_stress")
 EVENTS = 40 * 50 * 4  # ROUNDS * RECORDS * PARTITIONS of tests/stress/pipeline_stress.c
 
@@ -13,7 +15,7 @@ def test_actors_book_each_event_once(world):
     world.sql("INSERT INTO attribution_windows (valid_from, lookback) VALUES ('-infinity', '1 day')")
     world.sql("INSERT INTO attribution_models VALUES ('-infinity', 400000, 400000, '7 days', 200, false, '{direct}')")
     env = {**os.environ, **world.env, "TSAN_OPTIONS": "suppressions=tests/tsan.supp"}
-    done = subprocess.run([PROGRAM], env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([PROGRAM], env=env, capture_output=True, text=True, timeout=300 * SLOW)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-8000:]
     assert "WARNING: ThreadSanitizer" not in output, output[-8000:]

@@ -285,7 +285,7 @@ def test_every_message_is_accounted_for_and_reading_again_changes_nothing(world)
 
     with model.measured("dump"):
         before = everything(world)
-    world.sql("UPDATE partition_fences SET next_offset = " + rng.choice(("'{-1,-1}'", "first_offset")))
+    world.sql("UPDATE partition_fences SET next_offset = " + rng.choice(("'{-1,-1,-1}'", "first_offset")))
     with model.measured("restart and reading again"):
         server = world.serve()
         world.wait_processed(300)

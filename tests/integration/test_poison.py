@@ -184,7 +184,7 @@ def test_refused_messages_are_taken_out_of_their_batches(world):
     server = world.serve(WRITERS=2)
     check_everything(world, server, log)
     assert server.stop() == 0
-    world.sql("UPDATE partition_fences SET next_offset = '{0,0}'")
+    world.sql("UPDATE partition_fences SET next_offset = '{0,0,0}'")
     server = world.serve(WRITERS=1, BATCH_MAX_EVENTS=500)
     world.wait_processed(60)
     check_fences(world, log, reread=True)
@@ -276,7 +276,9 @@ def test_what_no_message_is_to_blame_for_kills_none(world):
     log = Log(rng, 1000, world.partitions())
     log.produce(world)
     breaks = [
-        ("ALTER TABLE click_buckets RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO click_buckets", 5),
+        # both: a batch may hold conversions alone
+        ("ALTER TABLE click_buckets RENAME TO elsewhere; ALTER TABLE conversion_buckets RENAME TO there",
+         "ALTER TABLE elsewhere RENAME TO click_buckets; ALTER TABLE there RENAME TO conversion_buckets", 5),
         ("ALTER TABLE partition_fences ADD CONSTRAINT never CHECK (version = 0)",
          "ALTER TABLE partition_fences DROP CONSTRAINT never", 40),
         ("CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'never'; END $$;"
@@ -292,7 +294,7 @@ def test_what_no_message_is_to_blame_for_kills_none(world):
         world.sql(broken)
         server = world.serve(WRITERS=1, SHUTDOWN_TIMEOUT_MS=2000)
         eventually(lambda s=server, n=tries: s.metrics()["tyr_batch_retries_total"] > n, 30)
-        assert all(row[4] == [0, 0] and row[6] == [0, 0] for row in fences(world))
+        assert not any(any(row[4] + row[6]) for row in fences(world))
         assert server.stop() == 0
         world.sql(mended)
     server = world.serve(WRITERS=1)
