@@ -16,7 +16,7 @@ import test_models
 from harness import BINARY, clean_env, eventually
 from test_models import DAY, HOUR, PARTITIONS
 
-LOGS = 150 if model.sanitized() else 300
+LOGS = 300
 
 
 class History:
@@ -113,7 +113,8 @@ class Wish:
 
     def __init__(self, history, kind):
         rng = history.rng
-        self.from_ms = history.first_ms + rng.randrange(DAY, 3 * DAY)
+        # Behind the window that test_models.settings() dates two days on: else all windows hold for a moment only.
+        self.from_ms = history.first_ms + rng.randrange(2 * DAY, 3 * DAY)
         self.args = ["--from", model.rfc3339(self.from_ms)]
         self.rules = attribution.Rules(list(history.rules.windows), list(history.rules.models))
         getattr(self, kind)(rng, history.campaigns)
@@ -124,13 +125,13 @@ class Wish:
         self.rules.windows.append(attribution.Window(campaigns[2], None, self.from_ms, minutes * 60_000))
 
     def all_windows(self, rng, _campaigns):
-        hours = rng.choice((1, 60, 1000))
+        hours = rng.choice((1, 1000))
         self.args += ["--window", f"{hours}h"]
         self.rules.windows.append(attribution.Window(None, None, self.from_ms, hours * HOUR))
 
     def a_type(self, _rng, campaigns):
-        self.args += ["--window", "3d", "--campaign", campaigns[0], "--type", "signup"]
-        self.rules.windows.append(attribution.Window(campaigns[0], "signup", self.from_ms, 3 * DAY))
+        self.args += ["--window", "2h", "--campaign", campaigns[0], "--type", "signup"]
+        self.rules.windows.append(attribution.Window(campaigns[0], "signup", self.from_ms, 2 * HOUR))
 
     def models(self, _rng, _campaigns):
         self.args += ["--first-percent=10", "--last-percent=20", "--half-life=90m", "--path-max=2", "--direct-sources=ad"]
@@ -224,8 +225,8 @@ def test_killed_while_it_builds(world):
 
 def test_given_up(world):
     history = History(world, model.seeded_random())
-    history.book(LOGS // 2)
-    wish = Wish(history, "models")
+    history.book(LOGS)
+    wish = Wish(history, "all_windows")
     killed_half_way(world, *wish.args)
     recompute(world, "--abort")
     history.book(LOGS // 4)
