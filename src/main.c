@@ -216,6 +216,7 @@ static void start_server(struct program *p)
 {
 	struct net_deps deps = {
 		.cfg = &p->cfg,
+		.roles = p->roles,
 		.partitions = p->deployment.partitions,
 		.producer = p->producer_mb,
 		.live = p->live_mb,

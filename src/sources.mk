@@ -90,6 +90,7 @@ SOURCES := \
 	store/paths.c \
 	store/pending.c \
 	store/pg.c \
+	store/pg_value.c \
 	store/quarters.c \
 	store/recompute.c \
 	store/recount.c \

@@ -1,13 +1,12 @@
--- The stored conversions of an id, the latest first: a row for each touch of its path, in order, with its credits, or
--- one without a touch. Before it what the conversion is, behind it the last click that is stored beside the path, and
--- how many conversions have this id, and what is booked as its adjustments' result.
+-- The stored conversions of an id, the latest first: a row for each touch of its path, in order, as target_paths.sql, with the
+-- conversion's time in the place of the target. Behind it what else the conversion is, and how many have this id.
 -- $1 id, $2 most conversions
-SELECT (extract(epoch FROM c.conversion_date) * 1000)::bigint, c.user_id, c.campaign_id, c.source, c.type, c.value_minor,
-	c.named_click_id, c.path_extras, c.path_beyond,
-	u.click_id, (extract(epoch FROM u.click_date) * 1000)::bigint, u.campaign_id, u.source,
+SELECT (extract(epoch FROM c.conversion_date) * 1000)::bigint, u.click_id, (extract(epoch FROM u.click_date) * 1000)::bigint,
+	u.campaign_id, u.source, c.path_extras, c.path_beyond,
 	c.credits[u.place], c.credits[n.touches + u.place], c.credits[2 * n.touches + u.place],
 	c.credits[3 * n.touches + u.place], c.credits[4 * n.touches + u.place], c.credits[5 * n.touches + u.place],
-	c.click_id, (extract(epoch FROM c.click_date) * 1000)::bigint, c.found, c.adjusted_minor, c.is_cancelled
+	c.click_id, (extract(epoch FROM c.click_date) * 1000)::bigint, c.adjusted_minor, c.is_cancelled,
+	c.user_id, c.campaign_id, c.source, c.type, c.value_minor, c.named_click_id, c.found
 FROM (
 	SELECT e.*, count(*) OVER () AS found
 	FROM counted_conversions e

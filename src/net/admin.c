@@ -184,9 +184,8 @@ void admin_readyz(struct request *r)
 	const int postgres = atomic_load_explicit(&health->postgres, memory_order_relaxed);
 	const int redis = atomic_load_explicit(&health->redis, memory_order_relaxed);
 	/* Without the role to accept events there is only PostgreSQL that nothing goes without. */
-	const bool accepting = (config_roles(s->deps.cfg) & ROLE_INGEST) != 0
-				       ? kafka != 0 || spool > 0
-				       : postgres != 0;
+	const bool accepting =
+		(s->deps.roles & ROLE_INGEST) != 0 ? kafka != 0 || spool > 0 : postgres != 0;
 	const bool stopping = atomic_load(&s->draining);
 	const bool starting = !atomic_load(&s->deps.health->started);
 	const char *status = "degraded";

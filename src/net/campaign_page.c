@@ -27,17 +27,6 @@ static const struct {
 	[PARAM_TAG] = {"tag", "expected 1 to 64 characters"},
 };
 
-static bool fail(struct wish_error *error, const char *code, const char *field, const char *message)
-{
-	/* A name that a client sent may be long. */
-	const size_t len = utf8_cut(field, sizeof(error->field) - 1);
-	error->code = code;
-	error->message = message;
-	memcpy(error->field, field, len);
-	error->field[len] = '\0';
-	return false;
-}
-
 static bool read_limit(const struct buf *value, uint32_t *out)
 {
 	if (value->len < 1 || value->len > 4 || strspn(value->data, "0123456789") != value->len)
@@ -99,18 +88,20 @@ static bool read_params(struct query *q, struct page_wish *out, struct wish_erro
 		while (p < PARAMS && strcmp(q->name.data, params[p].name) != 0)
 			p++;
 		if (p == PARAMS)
-			return fail(error, "invalid_field", q->name.data,
-				    "unknown parameter; expected limit, cursor, search, status or "
-				    "tag");
+			return wish_error_set(
+				error, "invalid_field", q->name.data,
+				"unknown parameter; expected limit, cursor, search, status or "
+				"tag");
 		if (seen[p])
-			return fail(error, "duplicate_field", params[p].name,
-				    "stands twice; expected it once");
+			return wish_error_set(error, "duplicate_field", params[p].name,
+					      "stands twice; expected it once");
 		seen[p] = true;
 		if (!read_value((enum param)p, &q->value, out))
-			return fail(error, "invalid_field", params[p].name, params[p].expected);
+			return wish_error_set(error, "invalid_field", params[p].name,
+					      params[p].expected);
 	}
-	return !q->broken ||
-	       fail(error, "invalid_field", "", "the query string is not percent-encoded UTF-8");
+	return !q->broken || wish_error_set(error, "invalid_field", "",
+					    "the query string is not percent-encoded UTF-8");
 }
 
 bool page_wish_read(const char *query, struct page_wish *out, struct wish_error *error)

@@ -16,7 +16,6 @@
 #include "net/worker.h"
 #include "util/clock.h"
 
-#define QUERY_EXTRA_NS (500 * NS_PER_MS)
 #define REGISTRAR_EXTRA_NS (3 * NS_PER_S) /* it answers within its statements' timeout */
 #define FIELDS_MAX 128
 
@@ -52,10 +51,8 @@ static void ask(struct request *r, struct msg *m)
 {
 	struct worker *w = r->w;
 	const enum campaign_op op = m->campaign.op;
-	const uint64_t timeout_ns = (uint64_t)w->deps->cfg->query_timeout_ms * NS_PER_MS +
-				    QUERY_EXTRA_NS + (op == CAMPAIGN_READ ? 0 : REGISTRAR_EXTRA_NS);
 	r->id = m->campaign.id;
-	struct msg *answer = worker_ask(w, LANE_QUERY, &m, clock_mono_ns() + timeout_ns);
+	struct msg *answer = worker_ask_query(w, &m, op == CAMPAIGN_READ ? 0 : REGISTRAR_EXTRA_NS);
 	switch (answer == NULL ? CAMPAIGN_FAILED : answer->campaign.outcome) {
 	case CAMPAIGN_DONE:
 		answer_campaign(r, op == CAMPAIGN_CREATE ? 201 : 200, answer->campaign.campaign);
@@ -128,8 +125,7 @@ static cJSON *read_wish(struct request *r, bool creates, struct campaign_wish *o
 	cJSON *tree = request_parse_json(r);
 	if (tree == NULL || campaign_wish_read(tree, creates, out, &error))
 		return tree;
-	response_error(r, 400, error.code, error.field, "%s%s%s", error.field,
-		       error.field[0] == '\0' ? "" : ": ", error.message);
+	response_refuse(r, error.code, error.field, error.message);
 	cJSON_Delete(tree);
 	return NULL;
 }
@@ -269,7 +265,6 @@ void campaigns_list(struct request *r)
 	if (page_wish_read(r->info->query_string, &wish, &error))
 		answer_page(r, &wish.filter);
 	else
-		response_error(r, 400, error.code, error.field, "%s%s%s", error.field,
-			       error.field[0] == '\0' ? "" : ": ", error.message);
+		response_refuse(r, error.code, error.field, error.message);
 	page_wish_release(&wish);
 }

@@ -13,9 +13,6 @@
 #include "net/query.h"
 #include "net/response.h"
 #include "net/worker.h"
-#include "util/clock.h"
-
-#define QUERY_EXTRA_NS (500 * NS_PER_MS)
 
 static bool read_limit(const struct buf *value, uint32_t *out)
 {
@@ -25,34 +22,23 @@ static bool read_limit(const struct buf *value, uint32_t *out)
 	return *out <= EXPLAIN_LIMIT_MAX;
 }
 
-static bool fail(struct wish_error *error, const char *code, const char *field, const char *message)
-{
-	/* A name that a client sent may be long. */
-	const size_t len = utf8_cut(field, sizeof(error->field) - 1);
-	error->code = code;
-	error->message = message;
-	memcpy(error->field, field, len);
-	error->field[len] = '\0';
-	return false;
-}
-
 static bool read_params(struct query *q, uint32_t *limit, struct wish_error *error)
 {
 	bool seen = false;
 	while (query_next(q)) {
 		if (strcmp(q->name.data, "limit") != 0)
-			return fail(error, "invalid_field", q->name.data,
-				    "unknown parameter; expected limit");
+			return wish_error_set(error, "invalid_field", q->name.data,
+					      "unknown parameter; expected limit");
 		if (seen)
-			return fail(error, "duplicate_field", "limit",
-				    "stands twice; expected it once");
+			return wish_error_set(error, "duplicate_field", "limit",
+					      "stands twice; expected it once");
 		seen = true;
 		if (!read_limit(&q->value, limit))
-			return fail(error, "invalid_field", "limit",
-				    "expected a number from 0 to 1000");
+			return wish_error_set(error, "invalid_field", "limit",
+					      "expected a number from 0 to 1000");
 	}
-	return !q->broken ||
-	       fail(error, "invalid_field", "", "the query string is not percent-encoded UTF-8");
+	return !q->broken || wish_error_set(error, "invalid_field", "",
+					    "the query string is not percent-encoded UTF-8");
 }
 
 bool explain_wish_read(const char *query, uint32_t *limit, struct wish_error *error)
@@ -72,13 +58,6 @@ static bool read_id(struct request *r, const char *key, struct uuid *out)
 	return false;
 }
 
-static struct msg *ask(struct request *r, struct msg *m)
-{
-	const uint64_t timeout_ns =
-		(uint64_t)r->w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_EXTRA_NS;
-	return worker_ask(r->w, LANE_QUERY, &m, clock_mono_ns() + timeout_ns);
-}
-
 void explain_serve(struct request *r)
 {
 	struct wish_error error;
@@ -87,13 +66,12 @@ void explain_serve(struct request *r)
 	if (!read_id(r, "conversion_id", &id))
 		return;
 	if (!explain_wish_read(r->info->query_string, &limit, &error)) {
-		response_error(r, 400, error.code, error.field, "%s%s%s", error.field,
-			       error.field[0] == '\0' ? "" : ": ", error.message);
+		response_refuse(r, error.code, error.field, error.message);
 		return;
 	}
 	struct msg *m = msg_new(MSG_EXPLAIN, 0);
 	m->explain.explanation = explanation_new(&id, limit);
-	struct msg *answer = ask(r, m);
+	struct msg *answer = worker_ask_query(r->w, &m, 0);
 	switch (answer == NULL ? EXPLAIN_FAILED : answer->explain.explanation->status) {
 	case EXPLAIN_OK:
 		explain_write(answer->explain.explanation, response_begin(r));
@@ -118,7 +96,7 @@ void trace_serve(struct request *r)
 		return;
 	struct msg *m = msg_new(MSG_TRACE, 0);
 	m->trace.trace = trace_new(&id);
-	struct msg *answer = ask(r, m);
+	struct msg *answer = worker_ask_query(r->w, &m, 0);
 	switch (answer == NULL ? TRACE_FAILED : answer->trace.trace->status) {
 	case TRACE_OK:
 		trace_write(answer->trace.trace, response_begin(r));

@@ -171,8 +171,7 @@ void export_serve(struct request *r)
 			       "/api/export/conversions or /api/export/credits");
 	else if (!export_wish_read(s.kind, r->info->query_string, mg_get_header(r->conn, "Accept"),
 				   &s.x->question, &error))
-		response_error(r, 400, error.code, error.field, "%s%s%s", error.field,
-			       error.field[0] == '\0' ? "" : ": ", error.message);
+		response_refuse(r, error.code, error.field, error.message);
 	else if (strcmp(r->info->http_version, "1.1") != 0)
 		response_error(r, 505, "bad_request", NULL,
 			       "expected HTTP/1.1: exports are sent in chunks");

@@ -53,17 +53,6 @@ static const struct {
 	[EXPORT_CSV] = {"csv", "text/csv"},
 };
 
-static bool fail(struct wish_error *error, const char *code, const char *field, const char *message)
-{
-	/* A name that a client sent may be long. */
-	const size_t len = utf8_cut(field, sizeof(error->field) - 1);
-	error->code = code;
-	error->message = message;
-	memcpy(error->field, field, len);
-	error->field[len] = '\0';
-	return false;
-}
-
 /* A day is its first instant, or as an end the first one behind it. */
 static bool read_time(const struct buf *value, bool is_end, int64_t *out_us)
 {
@@ -168,18 +157,20 @@ static bool read_params(struct query *q, struct export_question *out, struct wis
 		while (p < PARAMS && strcmp(q->name.data, params[p].name) != 0)
 			p++;
 		if (p == PARAMS || (p == PARAM_MODEL && out->kind != EXPORT_CREDITS))
-			return fail(error, "invalid_field", q->name.data,
-				    "unknown parameter; expected from, to, campaign_id, limit, "
-				    "cursor, format or, of credits, model");
+			return wish_error_set(
+				error, "invalid_field", q->name.data,
+				"unknown parameter; expected from, to, campaign_id, limit, "
+				"cursor, format or, of credits, model");
 		if (seen[p] && !params[p].many)
-			return fail(error, "duplicate_field", params[p].name,
-				    "stands twice; expected it once");
+			return wish_error_set(error, "duplicate_field", params[p].name,
+					      "stands twice; expected it once");
 		seen[p] = true;
 		if (!read_value((enum param)p, &q->value, out))
-			return fail(error, "invalid_field", params[p].name, params[p].expected);
+			return wish_error_set(error, "invalid_field", params[p].name,
+					      params[p].expected);
 	}
-	return !q->broken ||
-	       fail(error, "invalid_field", "", "the query string is not percent-encoded UTF-8");
+	return !q->broken || wish_error_set(error, "invalid_field", "",
+					    "the query string is not percent-encoded UTF-8");
 }
 
 /* The format that the header names first; what it prefers less is not looked at. */
@@ -207,5 +198,5 @@ bool export_wish_read(enum export_kind kind, const char *query, const char *acce
 	if (!ok)
 		return false;
 	return !out->has_from || !out->has_to || out->from_us < out->to_us ||
-	       fail(error, "invalid_field", "from", "expected a time before to");
+	       wish_error_set(error, "invalid_field", "from", "expected a time before to");
 }

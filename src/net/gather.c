@@ -19,7 +19,6 @@
 #include "util/clock.h"
 
 #define LIVE_TIMEOUT_NS (300 * NS_PER_MS)
-#define QUERY_EXTRA_NS (500 * NS_PER_MS)
 
 struct gathering {
 	struct request *r;
@@ -47,15 +46,13 @@ static enum gather_result ask_postgres(struct gathering *g, int32_t from)
 {
 	struct worker *w = g->r->w;
 	struct gathered *out = g->out;
-	const uint64_t timeout_ns =
-		(uint64_t)w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_EXTRA_NS;
 	const size_t room = (size_t)(g->to - from) + 1;
 	struct msg *m = msg_new(MSG_QUERY, 0);
 	m->query.campaign_id = g->campaign_id;
 	m->query.from = from;
 	m->query.to = g->to;
 	note_part(g, SOURCE_POSTGRES, clock_mono_ns());
-	struct msg *answer = worker_ask(w, LANE_QUERY, &m, clock_mono_ns() + timeout_ns);
+	struct msg *answer = worker_ask_query(w, &m, 0);
 	enum gather_result result = GATHER_FAILED;
 	if (answer != NULL && answer->query.status == QUERY_NO_CAMPAIGN) {
 		result = GATHER_NO_CAMPAIGN;

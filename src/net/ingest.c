@@ -40,10 +40,8 @@ static const char *code_of(const cJSON *object, const char *field)
 
 static void refuse(struct request *r, const cJSON *object, const struct event_error *error)
 {
-	const bool named = error->field[0] != '\0';
 	metrics_add(r->w->metrics, M_REJECTED, 1);
-	response_error(r, 400, code_of(object, error->field), error->field, "%s%s%s", error->field,
-		       named ? ": " : "", error->message);
+	response_refuse(r, code_of(object, error->field), error->field, error->message);
 }
 
 static void answer_created(struct request *r, enum event_kind kind)

@@ -167,6 +167,11 @@ void response_error(struct request *r, int status, const char *code, const char 
 	response_send(r, status);
 }
 
+void response_refuse(struct request *r, const char *code, const char *field, const char *message)
+{
+	response_error(r, 400, code, field, "%s%s%s", field, field[0] == '\0' ? "" : ": ", message);
+}
+
 void response_not_allowed(struct request *r, const char *allow)
 {
 	char message[MESSAGE_MAX], field[ALLOW_MAX];

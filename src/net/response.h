@@ -31,6 +31,9 @@ void response_send_more(struct request *r, int status, const char *content_type,
 /** Send the head of a 200 whose body follows in chunks, by net/stream.h alone. @thread http */
 void response_send_head(struct request *r, const char *content_type, const char *more);
 
+/** Answer 400: "field: message", or the message alone where @field is "". @thread http */
+void response_refuse(struct request *r, const char *code, const char *field, const char *message);
+
 /** Answer with an error; @field may be NULL. @thread http */
 void response_error(struct request *r, int status, const char *code, const char *field,
 		    const char *fmt, ...) PRINTF_LIKE(5, 6);

@@ -121,7 +121,7 @@ static bool serve_path(struct request *r, const char *path)
 		    (r->path_id == NULL && fixed_len(route->path) > 0))
 			continue;
 		r->label = route->label;
-		if ((config_roles(r->w->deps->cfg) & route->roles) == 0)
+		if ((r->w->deps->roles & route->roles) == 0)
 			return refuse_role(r, route->roles);
 		if (method_fits(r, route->method)) {
 			route->serve(r);

@@ -39,6 +39,7 @@ struct partition_gauge {
 
 struct net_deps {
 	const struct config *cfg;
+	unsigned roles; /* of this process */
 	int32_t partitions;
 	struct mailbox *producer;
 	struct mailbox *live;

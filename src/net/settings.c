@@ -12,18 +12,9 @@
 #include "net/response.h"
 #include "net/setting_params.h"
 #include "net/worker.h"
-#include "util/clock.h"
 #include "util/datetime.h"
 
-#define QUERY_EXTRA_NS (500 * NS_PER_MS)
 #define DATE_ARGS(text) RFC3339_TEXT_LEN, (text)
-
-static void refuse_request(struct request *r, const struct refusal *refusal)
-{
-	response_error(r, 400, refusal->code, refusal->field[0] == '\0' ? NULL : refusal->field,
-		       "%s%s%s", refusal->field, refusal->field[0] == '\0' ? "" : ": ",
-		       refusal->message);
-}
 
 /* --- answers --- */
 
@@ -164,9 +155,7 @@ static void answer(struct request *r, const struct msg_settings *s)
 /* Hand @m to a query actor and answer with what becomes of it. Takes the message. */
 static void ask(struct request *r, struct msg *m)
 {
-	const uint64_t timeout_ns =
-		(uint64_t)r->w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_EXTRA_NS;
-	struct msg *done = worker_ask(r->w, LANE_QUERY, &m, clock_mono_ns() + timeout_ns);
+	struct msg *done = worker_ask_query(r->w, &m, 0);
 	static const struct msg_settings failed = {.outcome = SETTINGS_FAILED};
 	answer(r, done == NULL ? &failed : &done->settings);
 	msg_free(done);
@@ -216,7 +205,7 @@ void settings_list_windows(struct request *r)
 							     texts[3], p.behind_ms, p.limit};
 		ask(r, m);
 	} else {
-		refuse_request(r, &refusal);
+		response_refuse(r, refusal.code, refusal.field, refusal.message);
 	}
 	setting_params_release(&p);
 }
@@ -228,7 +217,7 @@ void settings_list_models(struct request *r)
 	if (setting_params_read(r->info->query_string, 0, &p, &refusal))
 		ask(r, message(SETTINGS_LIST_MODELS, NULL, 0));
 	else
-		refuse_request(r, &refusal);
+		response_refuse(r, refusal.code, refusal.field, refusal.message);
 	setting_params_release(&p);
 }
 
@@ -255,7 +244,7 @@ void settings_add_window(struct request *r)
 		m->settings.window = wish;
 		ask(r, m);
 	} else {
-		refuse_request(r, &refusal);
+		response_refuse(r, refusal.code, refusal.field, refusal.message);
 	}
 	cJSON_Delete(tree);
 }
@@ -278,7 +267,7 @@ void settings_add_models(struct request *r)
 		m->settings.direct = text;
 		ask(r, m);
 	} else {
-		refuse_request(r, &refusal);
+		response_refuse(r, refusal.code, refusal.field, refusal.message);
 	}
 	buf_release(&direct);
 	cJSON_Delete(tree);
@@ -291,7 +280,7 @@ static bool read_which(struct request *r, unsigned allowed, struct setting_param
 {
 	struct refusal refusal;
 	if (!setting_params_read(r->info->query_string, allowed, out, &refusal)) {
-		refuse_request(r, &refusal);
+		response_refuse(r, refusal.code, refusal.field, refusal.message);
 		return false;
 	}
 	if ((out->given & PARAM_FROM) != 0)

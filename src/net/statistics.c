@@ -21,7 +21,6 @@
 #include "util/clock.h"
 #include "util/hash.h"
 
-#define QUERY_EXTRA_NS (500 * NS_PER_MS)
 #define TAG_TEXT_MAX 40
 
 static const char *const source_words[SOURCES] = {
@@ -105,14 +104,12 @@ static void answer_plain(struct serving *s)
 static void answer_report(struct serving *s)
 {
 	struct worker *w = s->r->w;
-	const uint64_t timeout_ns =
-		(uint64_t)w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_EXTRA_NS;
 	struct msg *m = msg_new(MSG_REPORT, 0);
 	m->report.report = s->wish.report;
 	s->wish.report = NULL;
 	s->sources = 1u << SOURCE_POSTGRES;
 	metrics_add(w->metrics, M_STATS_POSTGRES, 1);
-	struct msg *answer = worker_ask(w, LANE_QUERY, &m, clock_mono_ns() + timeout_ns);
+	struct msg *answer = worker_ask_query(w, &m, 0);
 	if (answer != NULL) {
 		s->wish.report = answer->report.report;
 		answer->report.report = NULL;
@@ -299,8 +296,7 @@ void statistics_serve(struct request *r)
 	struct wish_error error;
 	if (!statistics_wish_read(r->info->query_string, mg_get_header(r->conn, "Accept"),
 				  r->now_ms, &s.wish, &error)) {
-		response_error(r, 400, error.code, error.field, "%s%s%s", error.field,
-			       error.field[0] == '\0' ? "" : ": ", error.message);
+		response_refuse(r, error.code, error.field, error.message);
 	} else {
 		if (statistics_wish_is_plain(&s.wish.report->question))
 			answer_plain(&s);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "net/query.h"
+#include "util/json.h"
 
 /* parameter, name, may it stand more than once? */
 #define PARAM_LIST(X)                                                                              \
@@ -59,33 +60,29 @@ struct reading {
 	bool seen[PARAMS];
 };
 
-static bool fail(struct wish_error *error, const char *code, const char *field, const char *message)
+bool wish_error_set(struct wish_error *error, const char *code, const char *field,
+		    const char *message)
 {
+	const size_t len = utf8_cut(field, sizeof(error->field) - 1);
 	error->code = code;
 	error->message = message;
-	(void)snprintf(error->field, sizeof(error->field), "%s", field);
+	memcpy(error->field, field, len);
+	error->field[len] = '\0';
 	return false;
 }
 
 static bool refuse(const struct reading *w, enum param p, const char *message)
 {
-	return fail(w->error, "invalid_field", params[p].name, message);
+	return wish_error_set(w->error, "invalid_field", params[p].name, message);
 }
 
-/* A name that a client sent may be long; it is cut at a whole character. */
 static bool fail_unknown(struct wish_error *error, const char *name)
 {
-	size_t len = strnlen(name, sizeof(error->field) - 1);
-	while (len > 0 && (name[len] & 0xc0) == 0x80)
-		len--;
-	error->code = "invalid_field";
-	error->message =
+	return wish_error_set(
+		error, "invalid_field", name,
 		"unknown parameter; expected campaign_id, group_by, from, to, tz, breakdown, "
 		"source, type, model, compare, metrics, previous, zero_fill, limit, cursor or "
-		"format";
-	memcpy(error->field, name, len);
-	error->field[len] = '\0';
-	return false;
+		"format");
 }
 
 /* The next value of a list, unescaped; false at its end. An empty list has one empty value. */
@@ -318,8 +315,8 @@ static bool read_params(struct reading *w, struct query *query, struct buf *curs
 		if (p == PARAMS)
 			return fail_unknown(w->error, query->name.data);
 		if (w->seen[p] && !params[p].many)
-			return fail(w->error, "duplicate_field", params[p].name,
-				    "stands twice; expected it once");
+			return wish_error_set(w->error, "duplicate_field", params[p].name,
+					      "stands twice; expected it once");
 		if (!read_value(w, (enum param)p, &query->value))
 			return false;
 		if (p == PARAM_CURSOR)
@@ -327,8 +324,8 @@ static bool read_params(struct reading *w, struct query *query, struct buf *curs
 		w->seen[p] = true;
 	}
 	if (query->broken)
-		return fail(w->error, "invalid_field", "",
-			    "the query string is not percent-encoded UTF-8");
+		return wish_error_set(w->error, "invalid_field", "",
+				      "the query string is not percent-encoded UTF-8");
 	if (w->seen[PARAM_CURSOR])
 		return read_cursor(w, cursor->len > 0 ? cursor->data : "");
 	return true;
@@ -363,12 +360,13 @@ bool statistics_wish_read(const char *query, const char *accept, int64_t now_ms,
 	if (!ok)
 		return false;
 	if (!w.seen[PARAM_CAMPAIGN])
-		return fail(error, "missing_field", params[PARAM_CAMPAIGN].name,
-			    "missing; expected a UUID");
+		return wish_error_set(error, "missing_field", params[PARAM_CAMPAIGN].name,
+				      "missing; expected a UUID");
 	if (out->metrics == 0)
 		out->metrics = MEASURES_ALL;
 	if (strcmp(w.q->zone, "UTC") == 0 && !report_resolve(out->report, day_of_ms(now_ms)))
-		return fail(error, "invalid_field", out->report->field, out->report->problem);
+		return wish_error_set(error, "invalid_field", out->report->field,
+				      out->report->problem);
 	return true;
 }
 

@@ -25,9 +25,13 @@ struct statistics_wish {
 
 struct wish_error {
 	const char *code;
-	const char *message;
-	char field[64];
+	const char *message; /* static storage */
+	char field[64];	     /* "" when it is no single one; cut if it was long */
 };
+
+/** Fill in @error. Always false, so that it can be returned. */
+bool wish_error_set(struct wish_error *error, const char *code, const char *field,
+		    const char *message);
 
 /**
  * Read the parameters of @query (NULL: none). @accept (NULL: none) is the header that names the

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 
 #include "net/state.h"
+#include "util/clock.h"
 #include "util/log.h"
+
+#define QUERY_WAY_NS (500 * NS_PER_MS) /* to a query actor and back, beyond its own timeout */
 
 static struct mailbox *mailbox_of(const struct worker *w, enum worker_lane to)
 {
@@ -105,6 +108,13 @@ struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m, ui
 	if (!hand_over(w, to, m) || !completion_wait(w->completion, deadline_ns, &answer))
 		return NULL;
 	return answer;
+}
+
+struct msg *worker_ask_query(struct worker *w, struct msg **m, uint64_t extra_ns)
+{
+	const uint64_t timeout_ns =
+		(uint64_t)w->deps->cfg->query_timeout_ms * NS_PER_MS + QUERY_WAY_NS;
+	return worker_ask(w, LANE_QUERY, m, clock_mono_ns() + timeout_ns + extra_ns);
 }
 
 struct msg *worker_ask_exporter(struct worker *w, unsigned exporter, struct msg **m,

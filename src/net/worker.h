@@ -68,6 +68,10 @@ void worker_trim(struct worker *w);
 struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m,
 		       uint64_t deadline_ns) MUST_CHECK;
 
+/** The same with a query actor, until QUERY_TIMEOUT_MS and a little more for the way, and
+ * @extra_ns. @thread http */
+struct msg *worker_ask_query(struct worker *w, struct msg **m, uint64_t extra_ns) MUST_CHECK;
+
 /** The same with an exporter, which the worker has for itself. @thread http */
 struct msg *worker_ask_exporter(struct worker *w, unsigned exporter, struct msg **m,
 				uint64_t deadline_ns) MUST_CHECK;

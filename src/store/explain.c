@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "store/path_rows.h"
 #include "store/rules.h"
 #include "store/statement.h"
 #include "util/clock.h"
@@ -17,112 +18,39 @@
 #define PAGE_TEXT "1000"
 #define NUMBER_MAX 24
 
-/* The columns of explain_conversions.sql. */
-enum {
-	TIME,
-	USER,
-	CAMPAIGN,
-	SOURCE,
-	TYPE,
-	VALUE,
-	NAMED,
-	EXTRAS,
-	BEYOND,
-	TOUCH, /* where the columns of a click begin, as below */
-	CREDITS = TOUCH + 4,
-	LAST_ID = CREDITS + MODELS,
-	LAST_TIME,
-	FOUND,
-	ADJUSTED,
-	CANCELLED,
-};
+/* The columns of explain_conversions.sql: those of target_paths.sql, the conversion's time in the
+ * place of the target, and what else the conversion is. */
+enum { TIME = CLICK_T, USER = PATH_CANCELLED + 1, CAMPAIGN, SOURCE, TYPE, VALUE, NAMED, FOUND };
 
-/* The columns of a click, from some column on. */
-enum { CLICK_ID, CLICK_TIME, CLICK_CAMPAIGN, CLICK_SOURCE, CLICK_IS_OWN };
-
-static struct uuid uuid_at(const PGresult *r, int row, int col)
-{
-	struct uuid id = {{0}}; /* what stands in a path could be anything, even nothing */
-	(void)!uuid_parse(PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col), &id);
-	return id;
-}
-
-static struct text text_at(const PGresult *r, int row, int col)
-{
-	return (struct text){PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col)};
-}
+/* The columns of a click in the other statements. */
+enum { PAGE_CLICK, PAGE_IS_OWN = 4 };
 
 static struct text keep(struct arena *a, struct text t)
 {
 	return (struct text){arena_strndup(a, t.data, t.len), t.len};
 }
 
-/* Borrows the source from the result. */
-static struct touch touch_at(const PGresult *r, int row, int col)
-{
-	return (struct touch){uuid_at(r, row, col + CLICK_ID), pg_int(r, row, col + CLICK_TIME),
-			      uuid_at(r, row, col + CLICK_CAMPAIGN),
-			      text_at(r, row, col + CLICK_SOURCE)};
-}
-
 /* --- what is stored --- */
-
-/* Is the last click that is stored beside the path another one than the path credits? */
-static bool is_torn(const struct path *p, const PGresult *r, int row)
-{
-	const bool has_last = !PQgetisnull(r, row, LAST_ID) && !PQgetisnull(r, row, LAST_TIME);
-	if (p->last < 0 || !has_last)
-		return p->last >= 0 || !PQgetisnull(r, row, LAST_ID);
-	const struct uuid id = uuid_at(r, row, LAST_ID);
-	const struct touch *last = &p->touches[p->last];
-	return !uuid_is_equal(&id, &last->click_id) || pg_int(r, row, LAST_TIME) != last->time_ms;
-}
-
-/* The path in the rows from @first to before @end. */
-static void read_path(struct arena *a, const PGresult *r, int first, int end, struct path *out)
-{
-	out->n = PQgetisnull(r, first, TOUCH) ? 0 : (uint32_t)(end - first);
-	out->extras = (uint32_t)pg_int(r, first, EXTRAS);
-	out->beyond = (uint32_t)pg_int(r, first, BEYOND);
-	out->last = -1;
-	out->touches = arena_alloc(a, (out->n + 1) * sizeof(*out->touches));
-	out->credits = arena_alloc(a, MODELS * (out->n + 1) * sizeof(*out->credits));
-	for (uint32_t i = 0; i < out->n; i++) {
-		const int row = first + (int)i;
-		out->touches[i] = touch_at(r, row, TOUCH);
-		out->touches[i].source = keep(a, out->touches[i].source);
-		for (int m = 0; m < MODELS; m++)
-			out->credits[(uint32_t)m * out->n + i] =
-				(int32_t)pg_int(r, row, CREDITS + m);
-		if (out->credits[MODEL_LAST_CLICK * out->n + i] > 0)
-			out->last = (int32_t)i;
-	}
-	if (out->extras > out->n)
-		out->extras = out->n;
-}
 
 static void read_conversion(struct arena *a, const PGresult *r, int first, int end,
 			    struct explained *out)
 {
 	*out = (struct explained){
 		.wish = {.time_ms = pg_int(r, first, TIME),
-			 .campaign_id = uuid_at(r, first, CAMPAIGN),
-			 .source = keep(a, text_at(r, first, SOURCE)),
-			 .type = keep(a, text_at(r, first, TYPE))},
-		.user_id = uuid_at(r, first, USER),
+			 .campaign_id = pg_uuid_or_nil(r, first, CAMPAIGN),
+			 .source = keep(a, pg_text(r, first, SOURCE)),
+			 .type = keep(a, pg_text(r, first, TYPE))},
+		.user_id = pg_uuid_or_nil(r, first, USER),
 		.value_minor = pg_int(r, first, VALUE),
 		.named_fate = PQgetisnull(r, first, NAMED) ? NAMED_NONE : NAMED_UNKNOWN_CLICK,
 	};
-	out->worth = (struct worth){
-		.value_minor = PQgetisnull(r, first, ADJUSTED) ? out->value_minor
-							       : pg_int(r, first, ADJUSTED),
-		.is_adjusted = !PQgetisnull(r, first, ADJUSTED),
-		.is_cancelled = *PQgetvalue(r, first, CANCELLED) == 't',
-	};
+	out->worth = path_row_worth(r, first, PATH_ADJUSTED, out->value_minor);
 	if (out->named_fate != NAMED_NONE)
-		out->named_click_id = uuid_at(r, first, NAMED);
-	read_path(a, r, first, end, &out->stored);
-	out->is_torn = is_torn(&out->stored, r, first);
+		out->named_click_id = pg_uuid_or_nil(r, first, NAMED);
+	path_rows_read(r, first, end, a, &out->stored);
+	if (out->stored.extras > out->stored.n)
+		out->stored.extras = out->stored.n;
+	out->is_torn = path_row_is_torn(r, first, &out->stored);
 }
 
 static void read_conversions(struct explanation *e, const PGresult *r)
@@ -176,11 +104,11 @@ static enum err read_named(const struct reading *g)
 	uuid_format(&c->named_click_id, id);
 	const enum err err = pg_run(g->pg, SQL_explain_named, 3, params, &r);
 	if (err == ERR_OK && PQntuples(r) == 1) {
-		c->named = touch_at(r, 0, 0);
+		c->named = path_row_touch(r, 0, PAGE_CLICK);
 		c->named.source = keep(g->arena, c->named.source);
-		c->named_fate = *PQgetvalue(r, 0, CLICK_IS_OWN) != 't' ? NAMED_OTHER_USER
-				: c->named.time_ms > c->wish.time_ms   ? NAMED_AFTER
-								       : NAMED_FOUND;
+		c->named_fate = *PQgetvalue(r, 0, PAGE_IS_OWN) != 't' ? NAMED_OTHER_USER
+				: c->named.time_ms > c->wish.time_ms  ? NAMED_AFTER
+								      : NAMED_FOUND;
 		if (c->named_fate == NAMED_FOUND)
 			c->wish.named = &c->named;
 	}
@@ -205,7 +133,7 @@ static enum err read_before(const struct reading *g, struct explainer *x)
 			return err;
 		rows = PQntuples(r);
 		for (int row = 0; row < rows && explain_wants(x); row++) {
-			last = touch_at(r, row, 0);
+			last = path_row_touch(r, row, PAGE_CLICK);
 			explain_offer(x, &last);
 		}
 		PQclear(r);
@@ -221,7 +149,7 @@ static enum err read_after(const struct reading *g, struct explainer *x)
 	snprintf(most, sizeof(most), "%d", EXPLAIN_LATER_MAX);
 	const enum err err = pg_run(g->pg, SQL_explain_later_clicks, 3, params, &r);
 	for (int row = 0; err == ERR_OK && row < PQntuples(r); row++) {
-		const struct touch touch = touch_at(r, row, 0);
+		const struct touch touch = path_row_touch(r, row, PAGE_CLICK);
 		explain_offer_later(x, &touch);
 	}
 	PQclear(r);

@@ -10,21 +10,13 @@
 #include "store/copy_rows.h"
 #include "store/statement.h"
 
-/* Somebody may have written anything: nil for what is no id. */
-static struct uuid uuid_at(const PGresult *r, int row, int col)
+struct touch path_row_touch(const PGresult *r, int row, int col)
 {
-	struct uuid id = {{0}};
-	(void)!uuid_parse(PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col), &id);
-	return id;
-}
-
-struct touch path_row_touch(const PGresult *r, int row)
-{
-	return (struct touch){uuid_at(r, row, CLICK_ID),
-			      pg_int(r, row, CLICK_TIME),
-			      uuid_at(r, row, CLICK_CAMPAIGN),
-			      {PQgetvalue(r, row, CLICK_SOURCE),
-			       (size_t)PQgetlength(r, row, CLICK_SOURCE)}};
+	/* Somebody may have written anything: nil for what is no id. */
+	return (struct touch){pg_uuid_or_nil(r, row, col),
+			      pg_int(r, row, col + CLICK_TIME - CLICK_ID),
+			      pg_uuid_or_nil(r, row, col + CLICK_CAMPAIGN - CLICK_ID),
+			      pg_text(r, row, col + CLICK_SOURCE - CLICK_ID)};
 }
 
 void path_rows_read(const PGresult *r, int first, int end, struct arena *arena, struct path *out)
@@ -39,7 +31,7 @@ void path_rows_read(const PGresult *r, int first, int end, struct arena *arena, 
 	out->credits = arena_alloc(arena, MODELS * (out->n + 1) * sizeof(*out->credits));
 	for (uint32_t i = 0; i < out->n; i++) {
 		struct touch *t = &out->touches[i];
-		*t = path_row_touch(r, first + (int)i);
+		*t = path_row_touch(r, first + (int)i, CLICK_ID);
 		t->source.data = arena_strndup(arena, t->source.data, t->source.len);
 		for (int m = 0; m < MODELS; m++)
 			out->credits[(uint32_t)m * out->n + i] =
@@ -47,6 +39,26 @@ void path_rows_read(const PGresult *r, int first, int end, struct arena *arena, 
 		if (out->credits[MODEL_LAST_CLICK * out->n + i] > 0)
 			out->last = (int32_t)i;
 	}
+}
+
+bool path_row_is_torn(const PGresult *r, int row, const struct path *p)
+{
+	if (p->last < 0 || PQgetisnull(r, row, PATH_LAST_ID) || PQgetisnull(r, row, PATH_LAST_TIME))
+		return p->last >= 0 || !PQgetisnull(r, row, PATH_LAST_ID);
+	const struct uuid id = pg_uuid_or_nil(r, row, PATH_LAST_ID);
+	const struct touch *last = &p->touches[p->last];
+	return !uuid_is_equal(&id, &last->click_id) ||
+	       pg_int(r, row, PATH_LAST_TIME) != last->time_ms;
+}
+
+struct worth path_row_worth(const PGresult *r, int row, int adjusted, int64_t value_minor)
+{
+	const bool is_adjusted = !PQgetisnull(r, row, adjusted);
+	return (struct worth){
+		.value_minor = is_adjusted ? pg_int(r, row, adjusted) : value_minor,
+		.is_adjusted = is_adjusted,
+		.is_cancelled = *PQgetvalue(r, row, adjusted + 1) == 't',
+	};
 }
 
 static void copy_touches(struct buf *rows, const struct path *p)

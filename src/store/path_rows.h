@@ -29,11 +29,18 @@ enum path_column {
 	PATH_CANCELLED,
 };
 
-/** A click, or a touch of a stored path. Borrows the source from the result. */
-struct touch path_row_touch(const PGresult *r, int row);
+/** A click, or a touch of a stored path, whose columns begin with @col. Borrows the source from the
+ * result. */
+struct touch path_row_touch(const PGresult *r, int row, int col);
 
 /** The stored path in rows @first to before @end, in @arena. */
 void path_rows_read(const PGresult *r, int first, int end, struct arena *arena, struct path *out);
+
+/** Is the last click that is stored beside the path in row @row another one than it credits? */
+bool path_row_is_torn(const PGresult *r, int row, const struct path *p);
+
+/** What a conversion of @value_minor is worth by the columns @adjusted and the one behind it. */
+struct worth path_row_worth(const PGresult *r, int row, int adjusted, int64_t value_minor);
 
 /** A row for copy_paths.sql: the path of target @t. */
 void path_row_copy(struct buf *rows, uint32_t t, const struct path *p);

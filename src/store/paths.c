@@ -25,18 +25,6 @@
 /* The columns of stage_targets.sql. */
 enum { T, BATCH_PLACE, ID, TIME, CAMPAIGN, SOURCE, TYPE, VALUE, NAMED, ADJUSTED, CANCELLED };
 
-static struct uuid uuid_at(const PGresult *r, int row, int col)
-{
-	struct uuid id;
-	ASSERT(uuid_parse(PQgetvalue(r, row, col), UUID_TEXT_LEN, &id));
-	return id;
-}
-
-static struct text text_at(const PGresult *r, int row, int col)
-{
-	return (struct text){PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col)};
-}
-
 static struct text keep(struct paths *p, struct text t)
 {
 	return (struct text){arena_strndup(&p->arena, t.data, t.len), t.len};
@@ -60,18 +48,6 @@ enum err paths_follow_rules(struct paths *p, struct pg *pg)
 	return e;
 }
 
-/* What is a conversion of @value_minor worth by these two columns? */
-static struct worth worth_at(const PGresult *r, int row, int adjusted, int cancelled,
-			     int64_t value_minor)
-{
-	const bool is_adjusted = !PQgetisnull(r, row, adjusted);
-	return (struct worth){
-		.value_minor = is_adjusted ? pg_int(r, row, adjusted) : value_minor,
-		.is_adjusted = is_adjusted,
-		.is_cancelled = *PQgetvalue(r, row, cancelled) == 't',
-	};
-}
-
 int64_t paths_longest_ms(const struct paths *p)
 {
 	const int64_t now = p->rules.longest_ms;
@@ -83,16 +59,16 @@ static void read_target(struct paths *p, const PGresult *r, int row)
 {
 	struct target *t = &p->targets[pg_int(r, row, T) - 1];
 	*t = (struct target){
-		.conversion_id = uuid_at(r, row, ID),
+		.conversion_id = pg_uuid(r, row, ID),
 		.wish = {.time_ms = pg_int(r, row, TIME),
-			 .campaign_id = uuid_at(r, row, CAMPAIGN),
-			 .source = keep(p, text_at(r, row, SOURCE)),
-			 .type = keep(p, text_at(r, row, TYPE))},
+			 .campaign_id = pg_uuid(r, row, CAMPAIGN),
+			 .source = keep(p, pg_text(r, row, SOURCE)),
+			 .type = keep(p, pg_text(r, row, TYPE))},
 		.value_minor = pg_int(r, row, VALUE),
 		.names_click = !PQgetisnull(r, row, NAMED),
 		.is_new = !PQgetisnull(r, row, BATCH_PLACE),
 	};
-	t->worth = worth_at(r, row, ADJUSTED, CANCELLED, t->value_minor);
+	t->worth = path_row_worth(r, row, ADJUSTED, t->value_minor);
 }
 
 enum err paths_stage(struct paths *p, struct pg *pg, enum sql sql, int n, const char *const *params)
@@ -128,7 +104,7 @@ static enum err read_named(struct paths *p, struct pg *pg)
 	const enum err e = pg_run(pg, SQL_target_named, 0, NULL, &r);
 	for (int row = 0; e == ERR_OK && row < PQntuples(r); row++) {
 		struct target *t = target_at(p, r, row);
-		t->named = path_row_touch(r, row);
+		t->named = path_row_touch(r, row, CLICK_ID);
 		t->named.source = keep(p, t->named.source);
 		t->wish.named = &t->named;
 	}
@@ -167,7 +143,7 @@ static enum err offer_more(struct paths *p, struct pg *pg, struct builders *b, u
 			return e;
 		rows = PQntuples(r);
 		for (int row = 0; row < rows; row++) {
-			last = path_row_touch(r, row);
+			last = path_row_touch(r, row, CLICK_ID);
 			offer(b, &last);
 		}
 		PQclear(r);
@@ -187,7 +163,7 @@ static enum err build(struct paths *p, struct pg *pg, uint32_t i, const PGresult
 	if (b.both)
 		path_begin(&b.pending, &t->wish, &p->pending.rules, &p->arena);
 	for (; *row < PQntuples(r) && target_at(p, r, *row) == t; (*row)++, rows++) {
-		touch = path_row_touch(r, *row);
+		touch = path_row_touch(r, *row, CLICK_ID);
 		offer(&b, &touch);
 	}
 	if (rows == PAGE)
@@ -212,17 +188,6 @@ static enum err build_all(struct paths *p, struct pg *pg)
 	return e;
 }
 
-/* Is the last click that is stored beside the path the one that the path credits? */
-static bool is_last_click(const struct path *p, const PGresult *r, int row)
-{
-	if (p->last < 0 || PQgetisnull(r, row, PATH_LAST_ID) || PQgetisnull(r, row, PATH_LAST_TIME))
-		return p->last < 0 && PQgetisnull(r, row, PATH_LAST_ID);
-	const struct uuid id = uuid_at(r, row, PATH_LAST_ID);
-	const struct touch *last = &p->touches[p->last];
-	return uuid_is_equal(&id, &last->click_id) &&
-	       pg_int(r, row, PATH_LAST_TIME) == last->time_ms;
-}
-
 /* Where the rows of a target end that begin at @first. */
 static int rows_end(const struct paths *p, const PGresult *r, int first)
 {
@@ -240,8 +205,8 @@ static void read_path(struct paths *p, const PGresult *r, int *row)
 	const int first = *row;
 	*row = rows_end(p, r, first);
 	path_rows_read(r, first, *row, &p->arena, &t->old);
-	t->old_worth = worth_at(r, first, PATH_ADJUSTED, PATH_CANCELLED, t->value_minor);
-	t->is_torn = !is_last_click(&t->old, r, first);
+	t->old_worth = path_row_worth(r, first, PATH_ADJUSTED, t->value_minor);
+	t->is_torn = path_row_is_torn(r, first, &t->old);
 }
 
 /* What is prepared already for the targets. */
@@ -307,7 +272,7 @@ static void pass_others(struct paths *p, const PGresult *r)
 		struct target *t = &p->targets[i];
 		bool stored = !t->is_new;
 		for (int row = 0; !stored && row < PQntuples(r); row++) {
-			const struct uuid id = uuid_at(r, row, 0);
+			const struct uuid id = pg_uuid(r, row, 0);
 			stored = pg_int(r, row, 1) == t->wish.time_ms &&
 				 uuid_is_equal(&id, &t->conversion_id);
 		}

@@ -18,16 +18,30 @@
 #include "store/rules.h"
 #include "store/statement.h"
 
+enum pending_state pending_state_of(const char *word)
+{
+	return strcmp(word, "building") == 0  ? PENDING_BUILDING
+	       : strcmp(word, "folding") == 0 ? PENDING_FOLDING
+					      : PENDING_NONE;
+}
+
+enum err pending_look(struct pg *pg, enum pending_state *out)
+{
+	PGresult *r;
+	const enum err e = pg_run(pg, SQL_recompute_state, 0, NULL, &r);
+	if (e == ERR_OK)
+		*out = pending_state_of(PQgetvalue(r, 0, 0));
+	PQclear(r);
+	return e;
+}
+
 enum err pending_read(struct pending *p, struct pg *pg)
 {
 	PGresult *r;
 	enum err e = pg_run(pg, SQL_recompute_state, 0, NULL, &r);
 	if (e != ERR_OK)
 		return e;
-	const char *state = PQgetvalue(r, 0, 0);
-	p->state = strcmp(state, "building") == 0  ? PENDING_BUILDING
-		   : strcmp(state, "folding") == 0 ? PENDING_FOLDING
-						   : PENDING_NONE;
+	p->state = pending_state_of(PQgetvalue(r, 0, 0));
 	p->from_ms = PQgetisnull(r, 0, 1) ? RULES_BEGINNING : pg_int(r, 0, 1);
 	PQclear(r);
 	if (p->state == PENDING_BUILDING)

@@ -32,7 +32,14 @@ struct pending {
 
 struct paths;
 
-/** Read how things stand; whenever the revision of the settings has changed. */
+/** How things stand, and no more. */
+enum err pending_look(struct pg *pg, enum pending_state *out) MUST_CHECK;
+
+/** The state in row 0, column 0 of recompute_state.sql. */
+enum pending_state pending_state_of(const char *word);
+
+/** Read how things stand, with what is prepared; whenever the revision of the settings has changed.
+ */
 enum err pending_read(struct pending *p, struct pg *pg) MUST_CHECK;
 
 /** Is a path being prepared for a conversion of this time? */

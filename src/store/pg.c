@@ -489,8 +489,3 @@ enum err pg_ready(struct pg *pg)
 	pg->backoff_ms = pg->backoff_ms * 2 < BACKOFF_MAX_MS ? pg->backoff_ms * 2 : BACKOFF_MAX_MS;
 	return ERR_DOWN;
 }
-
-int64_t pg_int(const PGresult *r, int row, int col)
-{
-	return strtoll(PQgetvalue(r, row, col), NULL, 10);
-}

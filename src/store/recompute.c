@@ -49,24 +49,38 @@ static enum err in_transaction(struct pg *pg, step_fn *what, void *context)
 	return e;
 }
 
-enum err recompute_status(struct pg *pg, struct recompute_status *out)
+/* All but how much is left. */
+static enum err read_state(struct pg *pg, struct recompute_status *out)
 {
-	struct pending p = {0};
 	PGresult *r;
-	enum err e = pending_read(&p, pg);
-	*out = (struct recompute_status){.state = p.state};
-	pending_release(&p);
-	if (e == ERR_OK)
-		e = pg_run(pg, SQL_recompute_state, 0, NULL, &r);
+	const enum err e = pg_run(pg, SQL_recompute_state, 0, NULL, &r);
+	*out = (struct recompute_status){.state = PENDING_NONE};
 	if (e != ERR_OK)
 		return e;
+	out->state = pending_state_of(PQgetvalue(r, 0, 0));
 	out->is_listed = pg_int(r, 0, 2) > 0;
 	out->total = out->is_listed ? pg_int(r, 0, 2) - 1 : 0;
 	snprintf(out->description, sizeof(out->description), "%s", PQgetvalue(r, 0, 3));
 	PQclear(r);
-	e = pg_run(pg, SQL_recompute_pieces, 0, NULL, &r);
-	for (int i = 0; e == ERR_OK && i < PQntuples(r); i++)
-		out->left += pg_int(r, i, 2);
+	return ERR_OK;
+}
+
+static int64_t rows_left(const PGresult *pieces)
+{
+	int64_t left = 0;
+	for (int i = 0; i < PQntuples(pieces); i++)
+		left += pg_int(pieces, i, 2);
+	return left;
+}
+
+enum err recompute_status(struct pg *pg, struct recompute_status *out)
+{
+	PGresult *r = NULL;
+	enum err e = read_state(pg, out);
+	if (e == ERR_OK)
+		e = pg_run(pg, SQL_recompute_pieces, 0, NULL, &r);
+	if (e == ERR_OK)
+		out->left = rows_left(r);
 	PQclear(r);
 	return e;
 }
@@ -139,7 +153,7 @@ static enum err list(struct pg *pg, void *unused)
 static enum err list_all(struct pg *pg, bool dry_run)
 {
 	struct recompute_status status;
-	enum err e = recompute_status(pg, &status);
+	enum err e = read_state(pg, &status);
 	if (e != ERR_OK || status.is_listed)
 		return e;
 	if (dry_run)
@@ -184,10 +198,10 @@ enum err recompute_build(struct pg *pg, bool dry_run, recompute_progress_fn *pro
 	PGresult *r = NULL;
 	enum err e = list_all(pg, dry_run);
 	if (e == ERR_OK)
-		e = recompute_status(pg, &status);
+		e = read_state(pg, &status);
 	if (e == ERR_OK)
 		e = pg_run(pg, SQL_recompute_pieces, 0, NULL, &r);
-	int64_t done = status.total - status.left;
+	int64_t done = status.total - (e == ERR_OK ? rows_left(r) : 0);
 	for (int i = 0; e == ERR_OK && i < PQntuples(r); i++) {
 		struct piece piece = {PQgetvalue(r, i, 0), PQgetvalue(r, i, 1), &paths, dry_run};
 		progress(context, "building", done, status.total);
@@ -317,7 +331,7 @@ static enum err abandon(struct pg *pg, void *unused)
 	struct recompute_status status;
 	enum err e = pg_run(pg, SQL_switch_lock, 0, NULL, NULL);
 	if (e == ERR_OK)
-		e = recompute_status(pg, &status);
+		e = read_state(pg, &status);
 	if (e == ERR_OK && status.state == PENDING_FOLDING)
 		return ERR_BUSY;
 	return e == ERR_OK ? clear(pg, unused) : e;

@@ -14,22 +14,12 @@
 /* The columns of rules.sql. */
 enum { KIND, CAMPAIGN, TYPE, FROM, LENGTH, FIRST, LAST, PATH_MAX, NARROWED, DIRECT };
 
-static struct text text_at(const PGresult *r, int row, int col)
-{
-	return (struct text){PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col)};
-}
-
-static int64_t int_or(const PGresult *r, int row, int col, int64_t otherwise)
-{
-	return PQgetisnull(r, row, col) ? otherwise : pg_int(r, row, col);
-}
-
 static void add_window(struct rules *rules, const PGresult *r, int row)
 {
 	struct window_rule w = {
-		.type = text_at(r, row, TYPE),
-		.from_ms = int_or(r, row, FROM, RULES_BEGINNING),
-		.lookback_ms = int_or(r, row, LENGTH, -1),
+		.type = pg_text(r, row, TYPE),
+		.from_ms = pg_int_or(r, row, FROM, RULES_BEGINNING),
+		.lookback_ms = pg_int_or(r, row, LENGTH, -1),
 	};
 	ASSERT(uuid_parse(PQgetvalue(r, row, CAMPAIGN), UUID_TEXT_LEN, &w.campaign_id));
 	rules_add_window(rules, &w);
@@ -39,7 +29,7 @@ static void add_window(struct rules *rules, const PGresult *r, int row)
 static int add_models(struct rules *rules, const PGresult *r, int row)
 {
 	struct model_rules m = {
-		.from_ms = int_or(r, row, FROM, RULES_BEGINNING),
+		.from_ms = pg_int_or(r, row, FROM, RULES_BEGINNING),
 		.half_life_ms = pg_int(r, row, LENGTH),
 		.first_ppm = (int32_t)pg_int(r, row, FIRST),
 		.last_ppm = (int32_t)pg_int(r, row, LAST),
@@ -47,9 +37,9 @@ static int add_models(struct rules *rules, const PGresult *r, int row)
 		.is_narrowed = *PQgetvalue(r, row, NARROWED) == 't',
 		.direct = xcalloc((size_t)PQntuples(r), sizeof(*m.direct)),
 	};
-	for (; row < PQntuples(r) && int_or(r, row, FROM, RULES_BEGINNING) == m.from_ms; row++) {
+	for (; row < PQntuples(r) && pg_int_or(r, row, FROM, RULES_BEGINNING) == m.from_ms; row++) {
 		if (!PQgetisnull(r, row, DIRECT))
-			m.direct[m.n_direct++] = text_at(r, row, DIRECT);
+			m.direct[m.n_direct++] = pg_text(r, row, DIRECT);
 	}
 	rules_add_models(rules, &m);
 	free(m.direct);

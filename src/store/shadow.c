@@ -111,11 +111,9 @@ enum err shadow_check_version(struct shadow *s)
 
 enum err shadow_check_settled(struct shadow *s)
 {
-	struct pending pending = {0};
-	const enum err e = pending_read(&pending, use(s, s->live));
-	const bool folding = pending.state == PENDING_FOLDING;
-	pending_release(&pending);
-	return e == ERR_OK && folding ? ERR_BUSY : e;
+	enum pending_state state = PENDING_NONE;
+	const enum err e = pending_look(use(s, s->live), &state);
+	return e == ERR_OK && state == PENDING_FOLDING ? ERR_BUSY : e;
 }
 
 enum err shadow_live_fences(struct shadow *s, struct fence_row **out, int *n)

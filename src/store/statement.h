@@ -10,6 +10,7 @@
 
 #include <libpq-fe.h>
 
+#include "domain/rules.h"
 #include "store/pg.h"
 #include "util/buf.h"
 
@@ -38,5 +39,17 @@ enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows) MUST_CH
 
 /** Integer at row, column of a text result. */
 int64_t pg_int(const PGresult *r, int row, int col);
+
+/** The same; @otherwise for NULL. */
+int64_t pg_int_or(const PGresult *r, int row, int col, int64_t otherwise);
+
+/** A uuid; anything else is a bug. */
+struct uuid pg_uuid(const PGresult *r, int row, int col);
+
+/** A uuid; nil for NULL and for what is none. */
+struct uuid pg_uuid_or_nil(const PGresult *r, int row, int col);
+
+/** Borrowed from the result; empty for NULL. */
+struct text pg_text(const PGresult *r, int row, int col);
 
 #endif

@@ -36,27 +36,15 @@ enum {
 /* The columns of trace_credited.sql. */
 enum { LOOKED, CREDITED_FOUND, CREDITED_ID, CREDITED_TIME };
 
-static int64_t int_or(const PGresult *r, int row, int col, int64_t otherwise)
-{
-	return PQgetisnull(r, row, col) ? otherwise : pg_int(r, row, col);
-}
-
 static const char *keep(struct arena *a, const char *text)
 {
 	return arena_strndup(a, text, strlen(text));
 }
 
-static struct uuid uuid_at(const PGresult *r, int row, int col)
-{
-	struct uuid id;
-	ASSERT(uuid_parse(PQgetvalue(r, row, col), UUID_TEXT_LEN, &id));
-	return id;
-}
-
 static void read_place(const PGresult *r, int row, struct traced *out)
 {
 	out->partition = (int32_t)pg_int(r, row, PARTITION);
-	out->offset = int_or(r, row, OFFSET, -1);
+	out->offset = pg_int_or(r, row, OFFSET, -1);
 	out->written_ms = pg_int(r, row, WRITTEN);
 }
 
@@ -74,17 +62,17 @@ static void read_stored(const PGresult *r, int row, struct traced *out)
 	read_place(r, row, out);
 	out->kind = (enum event_kind)pg_int(r, row, KIND);
 	out->time_ms = pg_int(r, row, TIME);
-	out->user_id = uuid_at(r, row, USER);
-	out->accepted_ms = int_or(r, row, ACCEPTED, 0);
-	out->attributed_ms = int_or(r, row, ATTRIBUTED, 0);
+	out->user_id = pg_uuid(r, row, USER);
+	out->accepted_ms = pg_int_or(r, row, ACCEPTED, 0);
+	out->attributed_ms = pg_int_or(r, row, ATTRIBUTED, 0);
 	if (out->kind == EVENT_ADJUSTMENT) {
-		out->conversion_id = uuid_at(r, row, LAST_ID);
+		out->conversion_id = pg_uuid(r, row, LAST_ID);
 		return;
 	}
 	out->is_attributed = !PQgetisnull(r, row, LAST_ID);
 	if (out->is_attributed)
-		out->last_click =
-			(struct trace_key){uuid_at(r, row, LAST_ID), int_or(r, row, LAST_TIME, 0)};
+		out->last_click = (struct trace_key){pg_uuid(r, row, LAST_ID),
+						     pg_int_or(r, row, LAST_TIME, 0)};
 }
 
 /* No more than TRACE_EVENTS_MAX of a kind; one more was asked for, to know whether there are. */
@@ -141,7 +129,7 @@ static enum err read_credited(struct pg *pg, struct trace *t, struct traced *it)
 	it->credited_found = pg_int(r, 0, CREDITED_FOUND);
 	it->credited = arena_alloc(&t->arena, (size_t)PQntuples(r) * sizeof(*it->credited));
 	for (int row = 0; row < PQntuples(r) && !PQgetisnull(r, row, CREDITED_ID); row++)
-		it->credited[it->n_credited++] = (struct trace_key){uuid_at(r, row, CREDITED_ID),
+		it->credited[it->n_credited++] = (struct trace_key){pg_uuid(r, row, CREDITED_ID),
 								    pg_int(r, row, CREDITED_TIME)};
 	PQclear(r);
 	return ERR_OK;

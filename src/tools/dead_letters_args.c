@@ -121,15 +121,10 @@ static enum tool_exit read_topic(const struct config *cfg, struct letters_args *
 static enum tool_exit read_number(const char *option, const char *text, int64_t min, int64_t max,
 				  int64_t *out)
 {
-	char *end;
-	errno = 0;
-	const long long n = strtoll(text, &end, 10);
-	if (text[strspn(text, "0123456789")] != '\0' || text[0] == '\0' || errno != 0 || n < min ||
-	    n > max)
+	if (!tool_number(text, min, max, out))
 		return tool_usage(&dead_letters_tool,
 				  "--%s: '%s' is not a number from %lld to %lld", option, text,
 				  (long long)min, (long long)max);
-	*out = n;
 	return TOOL_OK;
 }
 
@@ -138,10 +133,7 @@ static enum tool_exit read_time(const char *option, const char *text, int days_a
 				char out[RFC3339_TEXT_LEN + 1])
 {
 	int64_t ms;
-	int32_t day;
-	if (date_parse(text, strlen(text), &day))
-		ms = (day + days_after) * MS_PER_DAY;
-	else if (!datetime_parse(text, strlen(text), &ms))
+	if (!tool_time(text, days_after, &ms))
 		return tool_usage(&dead_letters_tool,
 				  "--%s: '%s' is neither YYYY-MM-DD nor a time such as "
 				  "2026-01-31T13:00:00Z",

@@ -5,7 +5,6 @@
  */
 #include "tools/recompute_args.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,15 +54,6 @@ static enum tool_exit refuse(const char *option, const char *text, const char *e
 	return tool_usage(&recompute_tool, "--%s %s: expected %s", option, text, expected);
 }
 
-static bool read_number(const char *text, int64_t min, int64_t max, int64_t *out)
-{
-	char *end;
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *out >= min &&
-	       *out <= max;
-}
-
 /* A number and a unit, to seconds as text. */
 static bool read_length(const char *text, char out[16])
 {
@@ -81,7 +71,7 @@ static bool read_length(const char *text, char out[16])
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
 		if (text[len - 1] != units[i].unit)
 			continue;
-		if (!read_number(digits, SHORTEST_S / units[i].seconds,
+		if (!tool_number(digits, SHORTEST_S / units[i].seconds,
 				 LONGEST_S / units[i].seconds, &n) ||
 		    n == 0)
 			return false;
@@ -94,10 +84,7 @@ static bool read_length(const char *text, char out[16])
 static bool read_from(struct recompute_args *a, const char *text)
 {
 	int64_t ms;
-	int32_t day;
-	if (date_parse(text, strlen(text), &day))
-		ms = day * MS_PER_DAY;
-	else if (!datetime_parse(text, strlen(text), &ms))
+	if (!tool_time(text, 0, &ms))
 		return false;
 	datetime_write(ms, a->from);
 	a->from[RFC3339_TEXT_LEN] = '\0';
@@ -125,7 +112,7 @@ static bool read_type(struct recompute_args *a, const char *text)
 static bool read_percent(const char *text, char out[16], const char **wish)
 {
 	int64_t n;
-	if (!read_number(text, 0, 100, &n))
+	if (!tool_number(text, 0, 100, &n))
 		return false;
 	snprintf(out, 16, "%" PRId64, n * PPM_OF_PERCENT);
 	*wish = out;
@@ -136,7 +123,7 @@ static bool read_path_max(struct recompute_args *a, const char *text)
 {
 	int64_t n;
 	a->wish.path_max = text;
-	return read_number(text, 1, PATH_MAX_LIMIT, &n);
+	return tool_number(text, 1, PATH_MAX_LIMIT, &n);
 }
 
 static bool read_word(const char *text, const char *one, const char *other)

@@ -154,11 +154,9 @@ static enum err repair_and_check(struct reconcile *r, struct reconcile_result *f
  * nothing may be mended beside what is prepared from it. */
 static enum err check_settled(const struct reconcile *r, bool may_repair, bool *settled)
 {
-	struct pending pending = {0};
-	const enum err e = pending_read(&pending, r->pg);
-	*settled =
-		pending.state == PENDING_NONE || (pending.state == PENDING_BUILDING && !may_repair);
-	pending_release(&pending);
+	enum pending_state state = PENDING_NONE;
+	const enum err e = pending_look(r->pg, &state);
+	*settled = state == PENDING_NONE || (state == PENDING_BUILDING && !may_repair);
 	return e;
 }
 

@@ -63,27 +63,6 @@ static const struct option words[] = {
 	{NULL, 0, NULL, 0},
 };
 
-static bool parse_number(const char *text, int64_t max, int64_t *out)
-{
-	char *end;
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*out = strtoll(text, &end, 10);
-	return errno == 0 && *end == '\0' && *out <= max;
-}
-
-/* RFC 3339, or a day. */
-static bool parse_time(const char *text, int64_t *out_ms)
-{
-	int32_t day;
-	if (date_parse(text, strlen(text), &day)) {
-		*out_ms = day * MS_PER_DAY;
-		return true;
-	}
-	return datetime_parse(text, strlen(text), out_ms);
-}
-
 static bool parse_topic(const struct config *cfg, const char *text, int *out)
 {
 	enum event_kind kind;
@@ -118,14 +97,14 @@ static enum tool_exit take_value(const struct config *cfg, struct replay_options
 	int64_t number = 0;
 	switch (letter) {
 	case 't':
-		if (!parse_time(optarg, &o->time_ms))
+		if (!tool_time(optarg, 0, &o->time_ms))
 			return tool_usage(&replay_tool,
 					  "--from-time %s: expected an RFC 3339 time with an "
 					  "offset, or YYYY-MM-DD",
 					  optarg);
 		return take_from(o, FROM_TIME);
 	case 'o':
-		if (!parse_number(optarg, INT64_MAX, &o->offset))
+		if (!tool_number(optarg, 0, INT64_MAX, &o->offset))
 			return tool_usage(&replay_tool,
 					  "--from-offset %s: expected a number from 0", optarg);
 		return take_from(o, FROM_OFFSET);
@@ -138,7 +117,7 @@ static enum tool_exit take_value(const struct config *cfg, struct replay_options
 					  cfg->kafka_conversion_topic, cfg->kafka_adjustment_topic);
 		return TOOL_OK;
 	case 'p':
-		if (!parse_number(optarg, INT32_MAX, &number))
+		if (!tool_number(optarg, 0, INT32_MAX, &number))
 			return tool_usage(&replay_tool, "--partition %s: expected a number from 0",
 					  optarg);
 		o->partition = (int32_t)number;

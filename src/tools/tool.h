@@ -36,6 +36,12 @@ enum tool_exit tool_usage(const struct tool *tool, const char *fmt, ...) MUST_CH
 enum tool_exit tool_failed(const struct tool *tool, const char *fmt, ...) MUST_CHECK
 	__attribute__((format(printf, 2, 3)));
 
+/** A number without sign, from @min to @max. */
+bool tool_number(const char *text, int64_t min, int64_t max, int64_t *out) MUST_CHECK;
+
+/** An RFC 3339 time, or a UTC day: its first instant, or that so many days later. Milliseconds. */
+bool tool_time(const char *text, int days_after, int64_t *out_ms) MUST_CHECK;
+
 /**
  * Progress of long work: prints "name: text" to stderr when @tool has said nothing for a second;
  * @state starts at 0 and belongs to one piece of work.
