@@ -85,6 +85,7 @@ def check(api):
         for key, field in (("campaign_id", "campaign_id"), ("source", "source")):
             breakdown = key.removesuffix("_id")
             answer = json.loads(api.get(f"{days}&breakdown={breakdown}"))
+            api.connection.close()  # a recount may take longer than the server keeps a connection
             told = {(row[field], row["period"]): (row["total_clicks"], row["total_conversions"],
                                                   minor(row["total_value"]), row["unattributed_conversions"],
                                                   minor(row["unattributed_value"])) for row in answer["data"]}

@@ -37,6 +37,7 @@
 #include "actors/writer.h"
 #include "domain/msg.h"
 #include "net/server.h"
+#include "net/table.h"
 #include "store/migrate.h"
 #include "tools/tool.h"
 #include "util/clock.h"
@@ -374,7 +375,7 @@ static int serve(struct program *p)
 			p->gauges[k][i].lag = p->gauges[k][i].next_offset = -1;
 	}
 	block_signals(&p->guard.signals);
-	p->cache = history_cache_new(p->cfg.history_cache_days);
+	p->cache = history_cache_new(p->cfg.history_cache_days, table_add_day);
 	p->registry = registry_new();
 	make_mailboxes(p);
 	start_actors(p);

@@ -234,6 +234,16 @@ bool report_finish(struct report *rep)
 	return fits;
 }
 
+void report_add_totals(struct report_sums *sums, const struct totals *t)
+{
+	struct model_sums *m = &sums->models[0];
+	sums->clicks += t->clicks;
+	m->credit += t->conversions * CREDIT_WHOLE;
+	m->unattributed += t->unattributed;
+	m->value_minor += t->value_minor;
+	m->unattributed_value_minor += t->unattributed_value_minor;
+}
+
 double conversion_rate(int64_t credit, int64_t clicks)
 {
 	const double conversions =

@@ -136,6 +136,9 @@ struct report_row *report_cell(struct report *rep, uint32_t period, const char *
 /** Take empty rows out, or with zero_fill put in every key in every period. False: too many. */
 bool report_finish(struct report *rep) MUST_CHECK;
 
+/** Add a day of last click to the first model's sums. */
+void report_add_totals(struct report_sums *sums, const struct totals *t);
+
 /** Conversions per click in per cent; 0 without clicks. */
 double conversion_rate(int64_t credit, int64_t clicks);
 

@@ -24,6 +24,7 @@ struct gathering {
 	struct request *r;
 	struct uuid campaign_id;
 	int32_t from, to;
+	struct buf *rows; /* NULL: days are wanted */
 	struct gathered *out;
 };
 
@@ -100,14 +101,26 @@ static enum gather_result gather_uncached(struct gathering *g, bool warm)
 	return result;
 }
 
+static enum history_result look_up(struct gathering *g, int32_t *through)
+{
+	struct history_cache *cache = g->r->w->deps->cache;
+	struct gathered *out = g->out;
+	if (g->rows == NULL)
+		return history_lookup(cache, &g->campaign_id, g->from, g->to, out->days, &out->n,
+				      through);
+	const enum history_result result =
+		history_rows(cache, &g->campaign_id, g->from, g->to, g->rows, through);
+	if (result == HISTORY_HIT)
+		out->rows_through = *through;
+	return result;
+}
+
 static enum gather_result gather(struct gathering *g, int32_t today)
 {
 	struct gathered *out = g->out;
-	struct history_cache *cache = g->r->w->deps->cache;
 	int32_t through = 0;
-	const uint64_t as_of_ns = history_as_of(cache);
-	const enum history_result cached = history_lookup(cache, &g->campaign_id, g->from, g->to,
-							  out->days, &out->n, &through);
+	const uint64_t as_of_ns = history_as_of(g->r->w->deps->cache);
+	const enum history_result cached = look_up(g, &through);
 	if (cached != HISTORY_HIT)
 		return gather_uncached(g, cached == HISTORY_MISS);
 	out->closed_through = through;
@@ -122,10 +135,13 @@ static enum gather_result gather(struct gathering *g, int32_t today)
 }
 
 enum gather_result gather_days(struct request *r, const struct uuid *campaign, int32_t from,
-			       int32_t to, struct gathered *out)
+			       int32_t to, struct buf *rows, struct gathered *out)
 {
-	struct gathering g = {.r = r, .campaign_id = *campaign, .from = from, .to = to, .out = out};
-	*out = (struct gathered){.as_of_ns = clock_mono_ns(), .closed_through = INT32_MIN};
+	struct gathering g = {
+		.r = r, .campaign_id = *campaign, .from = from, .to = to, .rows = rows, .out = out};
+	*out = (struct gathered){.as_of_ns = clock_mono_ns(),
+				 .closed_through = INT32_MIN,
+				 .rows_through = INT32_MIN};
 	out->days = xcalloc((size_t)(to - from) + 1, sizeof(*out->days));
 	return gather(&g, day_of_ms(r->now_ms));
 }

@@ -32,21 +32,12 @@ static const char *const source_words[SOURCES] = {
 struct serving {
 	struct request *r;
 	struct statistics_wish wish;
+	struct buf rows;  /* of days older than the report's, as they stand in the answer */
 	unsigned sources; /* bits by enum gather_source */
 	bool degraded;
 };
 
 /* --- who answers --- */
-
-static void add_totals(struct report_sums *sums, const struct totals *t)
-{
-	struct model_sums *m = &sums->models[0];
-	sums->clicks += t->clicks;
-	m->credit += t->conversions * CREDIT_WHOLE;
-	m->unattributed += t->unattributed;
-	m->value_minor += t->value_minor;
-	m->unattributed_value_minor += t->unattributed_value_minor;
-}
 
 /* The sums of a span's days; @at moves back through the days, whose spans come newest first. */
 static void fold(const struct gathered *g, const struct span *span, size_t *at,
@@ -55,14 +46,17 @@ static void fold(const struct gathered *g, const struct span *span, size_t *at,
 	while (*at > 0 && g->days[*at - 1].day >= span->end)
 		(*at)--;
 	for (; *at > 0 && g->days[*at - 1].day >= span->first; (*at)--)
-		add_totals(sums, &g->days[*at - 1].totals);
+		report_add_totals(sums, &g->days[*at - 1].totals);
 }
 
+/* Periods of days that came as rows are not folded. */
 static void fold_all(struct report *rep, const struct gathered *g)
 {
 	size_t now = g->n;
 	size_t before = now;
 	for (uint32_t i = 0; i < rep->periods.n; i++) {
+		if (rep->periods.items[i].now.first <= g->rows_through)
+			break;
 		struct report_row *row = report_add(rep, i, NULL);
 		ASSERT(row != NULL);
 		fold(g, &rep->periods.items[i].now, &now, &row->now);
@@ -70,6 +64,14 @@ static void fold_all(struct report *rep, const struct gathered *g)
 			fold(g, &rep->periods.items[i].before, &before, &row->before);
 	}
 	ASSERT(report_finish(rep));
+}
+
+/* Is each row a day, written as the history cache writes it? */
+static bool is_of_days(const struct statistics_wish *wish)
+{
+	const struct report_question *q = &wish->report->question;
+	return wish->format == FORMAT_JSON && wish->metrics == MEASURES_ALL &&
+	       q->group_by == GROUP_DAILY && !q->previous && !q->zero_fill;
 }
 
 /* From days that the caches may have. */
@@ -90,7 +92,8 @@ static void answer_plain(struct serving *s)
 		[GATHER_NO_CAMPAIGN] = REPORT_NO_CAMPAIGN,
 		[GATHER_FAILED] = REPORT_FAILED,
 	};
-	rep->status = statuses[gather_days(s->r, &q->campaigns[0], from, to, &g)];
+	rep->status = statuses[gather_days(s->r, &q->campaigns[0], from, to,
+					   is_of_days(&s->wish) ? &s->rows : NULL, &g)];
 	if (rep->status == REPORT_OK)
 		fold_all(rep, &g);
 	rep->as_of_ns = g.as_of_ns;
@@ -262,6 +265,9 @@ static void answer(struct serving *s)
 	case FORMATS:
 		add_head(&rep->question, out);
 		table_add_json(out, rep, s->wish.metrics, ",", false);
+		if (rep->n > 0 && s->rows.len > 0)
+			buf_addc(out, ',');
+		buf_add(out, s->rows.data, s->rows.len);
 		add_tail(s, out);
 		break;
 	}
@@ -292,7 +298,7 @@ static void finish(struct serving *s)
 
 void statistics_serve(struct request *r)
 {
-	struct serving s = {.r = r};
+	struct serving s = {.r = r, .rows = BUF_INIT};
 	struct wish_error error;
 	if (!statistics_wish_read(r->info->query_string, mg_get_header(r->conn, "Accept"),
 				  r->now_ms, &s.wish, &error)) {
@@ -305,4 +311,5 @@ void statistics_serve(struct request *r)
 		finish(&s);
 	}
 	report_free(s.wish.report);
+	buf_release(&s.rows);
 }

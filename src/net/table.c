@@ -202,6 +202,18 @@ static void add_object(const struct writing *w, const struct report_row *row)
 	buf_addc(w->out, '}');
 }
 
+void table_add_day(const struct day_totals *day, struct buf *out)
+{
+	const struct writing w = {.out = out};
+	struct report_sums sums = {0};
+	char text[DATE_TEXT_LEN + 1];
+	report_add_totals(&sums, &day->totals);
+	date_format(day->day, text);
+	buf_addf(out, "{\"period\":\"%s\"", text);
+	add_fields(&w, MEASURES_ALL, &(struct cell){&sums, 0, sums.clicks}, false);
+	buf_addc(out, '}');
+}
+
 void table_add_json(struct buf *out, const struct report *rep, unsigned metrics,
 		    const char *separator, bool last)
 {

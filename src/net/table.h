@@ -32,6 +32,9 @@ bool measure_parse(const char *word, enum measure *out) MUST_CHECK;
 void table_add_json(struct buf *out, const struct report *rep, unsigned metrics,
 		    const char *separator, bool last);
 
+/** The object of a day of last click with all metrics, as table_add_json writes it. */
+void table_add_day(const struct day_totals *day, struct buf *out);
+
 /** A header line, then all rows. */
 void table_add_csv(struct buf *out, const struct report *rep, unsigned metrics);
 

@@ -8,6 +8,9 @@
  * first and looks the entry up afterwards, so what it finds is at least as fresh as the as_of it
  * judged by. `through` is stored in each entry: an entry answers for the days up to its own
  * `through` and no further.
+ *
+ * text_note: writing a year's rows costs a hundred times what copying them does, so an entry's text
+ * is kept with it. Readers that write it at the same time write the same; one of them stays.
  */
 #include "store/history_cache.h"
 
@@ -27,17 +30,27 @@
 /* Addresses that stand for the edges of tsan_note; nothing is stored there. */
 static const char published_edge, read_edge;
 
+/* An entry's non-empty days as text, newest first, a comma behind each. */
+struct text {
+	struct buf rows;
+	size_t ends[]; /* by place in days: where its row, comma and all, ends */
+};
+
 struct entry {
 	struct cds_lfht_node node;
 	struct rcu_head rcu;
 	struct entry *older, *newer; /* the writer's: in the order of loading */
 	struct uuid campaign;
 	int32_t through;
+	_Atomic(struct text *) text; /* NULL until a reader wants it; see text_note */
 	size_t n;
 	struct day_totals days[]; /* ascending */
 };
 
 struct history_cache {
+	/* set at start, then read-only */
+	history_row_fn *row_fn;
+
 	/* shared */
 	struct cds_lfht *table;
 	_Atomic uint64_t as_of_ns;
@@ -49,13 +62,14 @@ struct history_cache {
 	int64_t max_days;
 };
 
-struct history_cache *history_cache_new(int64_t max_days)
+struct history_cache *history_cache_new(int64_t max_days, history_row_fn *row_fn)
 {
 	struct history_cache *cache = xcalloc_aligned(1, sizeof(*cache));
 	cache->table =
 		cds_lfht_new_flavor(TABLE_SIZE, TABLE_SIZE, TABLE_SIZE, 0, &urcu_memb_flavor, NULL);
 	ASSERT(cache->table != NULL);
 	cache->max_days = max_days;
+	cache->row_fn = row_fn;
 	return cache;
 }
 
@@ -105,12 +119,17 @@ uint64_t history_as_of(const struct history_cache *cache)
 	return atomic_load_explicit(&cache->as_of_ns, memory_order_acquire);
 }
 
+static bool is_stale(const struct history_cache *cache)
+{
+	const uint64_t as_of = history_as_of(cache);
+	return as_of == 0 || clock_mono_ns() - as_of > HISTORY_MAX_AGE_NS;
+}
+
 enum history_result history_lookup(struct history_cache *cache, const struct uuid *campaign,
 				   int32_t from, int32_t to, struct day_totals *days, size_t *n,
 				   int32_t *through)
 {
-	const uint64_t as_of = history_as_of(cache);
-	if (as_of == 0 || clock_mono_ns() - as_of > HISTORY_MAX_AGE_NS)
+	if (is_stale(cache))
 		return HISTORY_STALE;
 	*n = 0;
 	urcu_memb_read_lock();
@@ -126,10 +145,68 @@ enum history_result history_lookup(struct history_cache *cache, const struct uui
 	return e != NULL ? HISTORY_HIT : HISTORY_MISS;
 }
 
+static void free_text(struct text *t)
+{
+	if (t != NULL)
+		buf_release(&t->rows);
+	free(t);
+}
+
+/* See text_note. */
+static const struct text *text_of(const struct history_cache *cache, struct entry *e)
+{
+	struct text *t = atomic_load_explicit(&e->text, memory_order_acquire);
+	if (t != NULL)
+		return t;
+	struct text *mine = xcalloc(1, sizeof(*mine) + e->n * sizeof(mine->ends[0]));
+	for (size_t i = e->n; i-- > 0;) {
+		if (!totals_is_zero(&e->days[i].totals)) {
+			cache->row_fn(&e->days[i], &mine->rows);
+			buf_addc(&mine->rows, ',');
+		}
+		mine->ends[i] = mine->rows.len;
+	}
+	if (atomic_compare_exchange_strong(&e->text, &t, mine))
+		return mine;
+	free_text(mine);
+	return t;
+}
+
+/* Inside a read-side section. */
+static void add_rows(const struct history_cache *cache, struct entry *e, int32_t from, int32_t to,
+		     struct buf *rows)
+{
+	const size_t low = lower_bound(e, from);
+	const size_t high = lower_bound(e, (to < e->through ? to : e->through) + 1);
+	if (low >= high)
+		return;
+	const struct text *t = text_of(cache, e);
+	const size_t begin = high < e->n ? t->ends[high] : 0;
+	if (t->ends[low] > begin)
+		buf_add(rows, t->rows.data + begin, t->ends[low] - begin - 1); /* no last comma */
+}
+
+enum history_result history_rows(struct history_cache *cache, const struct uuid *campaign,
+				 int32_t from, int32_t to, struct buf *rows, int32_t *through)
+{
+	if (is_stale(cache))
+		return HISTORY_STALE;
+	urcu_memb_read_lock();
+	struct entry *e = find(cache, campaign);
+	if (e != NULL) {
+		add_rows(cache, e, from, to, rows);
+		*through = e->through;
+	}
+	TSAN_RELEASE(&read_edge);
+	urcu_memb_read_unlock();
+	return e != NULL ? HISTORY_HIT : HISTORY_MISS;
+}
+
 static void free_entry(struct rcu_head *head)
 {
 	struct entry *e = caa_container_of(head, struct entry, rcu);
 	TSAN_ACQUIRE(&read_edge);
+	free_text(atomic_load_explicit(&e->text, memory_order_acquire));
 	free(e);
 }
 

@@ -14,13 +14,18 @@
 #define STORE_HISTORY_CACHE_H
 
 #include "domain/totals.h"
+#include "util/buf.h"
 #include "util/uuid.h"
 
 #define HISTORY_MAX_AGE_NS 700000000ull
 
 struct history_cache;
 
-struct history_cache *history_cache_new(int64_t max_days) MUST_CHECK;
+/** Appends the text of a day, which may depend on nothing else. @thread any */
+typedef void history_row_fn(const struct day_totals *day, struct buf *out);
+
+/** @row_fn writes what history_rows returns. */
+struct history_cache *history_cache_new(int64_t max_days, history_row_fn *row_fn) MUST_CHECK;
 
 /** @thread main, after every reader and the writer have ended */
 void history_cache_free(struct history_cache *cache);
@@ -48,6 +53,15 @@ enum history_result {
 enum history_result history_lookup(struct history_cache *cache, const struct uuid *campaign,
 				   int32_t from, int32_t to, struct day_totals *days, size_t *n,
 				   int32_t *through) MUST_CHECK;
+
+/**
+ * The same days as text: append their rows to @rows, the newest first, with commas between. The
+ * first reader that asks for a campaign writes the text for all others.
+ * @thread any registered reader
+ */
+enum history_result history_rows(struct history_cache *cache, const struct uuid *campaign,
+				 int32_t from, int32_t to, struct buf *rows,
+				 int32_t *through) MUST_CHECK;
 
 /* What follows is the history actor's. */
 

@@ -27,6 +27,7 @@
 #include "actors/writer.h"
 #include "domain/msg.h"
 #include "domain/partition.h"
+#include "net/table.h"
 #include "store/fence.h"
 #include "util/clock.h"
 
@@ -68,7 +69,7 @@ static void start(struct pipeline *p)
 	const struct uuid deployment = {{1}};
 	config_load(&p->cfg, NULL);
 	p->metrics = metrics_set_new();
-	p->cache = history_cache_new(p->cfg.history_cache_days);
+	p->cache = history_cache_new(p->cfg.history_cache_days, table_add_day);
 	p->counter_mb = mailbox_new("counter", LANES, false);
 	p->live_mb = mailbox_new("live", LANES, false);
 	p->history_mb = mailbox_new("history", LANES, false);
