@@ -2,6 +2,10 @@
  * The journal actor.
  *
  * Runs on its own thread with a PostgreSQL connection of its own.
+ *
+ * pace_note: how long a changed day takes depends on what its buckets hold and on the machine, by a
+ * factor of a thousand. So a transaction takes few changes at first, more while that is quick (a
+ * day changed twice is written once), and fewer when it was slow.
  */
 #include "actors/journal.h"
 
@@ -16,8 +20,9 @@
 #include "util/log.h"
 
 #define FOLLOW_NS (2 * NS_PER_S) /* in one turn */
-#define TIMEOUT_MS 120000
-#define LOCK_TIMEOUT_MS 30000 /* another process may be writing a long range */
+#define TIMEOUT_MS 60000	 /* below ACTOR_STUCK_MS, which each statement begins anew */
+#define FOLLOW_MIN 32		 /* changes of a shard in a transaction */
+#define LOCK_TIMEOUT_MS 30000	 /* another process may be writing a long range */
 #define MONTHS_INTERVAL_NS (3600 * NS_PER_S)
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
 
@@ -32,6 +37,7 @@ struct journal {
 	struct pg *pg;
 	struct months months;	/* partitions known to exist */
 	int32_t closed_through; /* as last heard; days are never opened again */
+	int follow;		/* changes of a shard to take in a transaction; see pace_note */
 	uint64_t round_at_ns, months_at_ns, prune_at_ns;
 };
 
@@ -62,6 +68,15 @@ static enum err close_open_days(struct journal *j)
 	return ERR_OK;
 }
 
+/* See pace_note. */
+static void pace(struct journal *j, uint64_t took_ns)
+{
+	if (took_ns > FOLLOW_NS && j->follow > FOLLOW_MIN)
+		j->follow /= 2;
+	else if (took_ns < FOLLOW_NS / 4 && j->follow <= JOURNALS_FOLLOW_MAX / 2)
+		j->follow *= 2;
+}
+
 /* Follow late changes until none are left, or for a while: where they keep coming the turn must end
  * all the same, since an actor that makes no turn counts as one that hangs. */
 static enum err follow_changes(struct journal *j)
@@ -70,7 +85,9 @@ static enum err follow_changes(struct journal *j)
 	int64_t written;
 	enum err e;
 	do {
-		e = journals_follow(j->pg, &written);
+		const uint64_t began_ns = clock_mono_ns();
+		e = journals_follow(j->pg, j->follow, &written);
+		pace(j, clock_mono_ns() - began_ns);
 		metrics_add(j->metrics, M_JOURNALS_WRITTEN, e == ERR_OK ? written : 0);
 	} while (e == ERR_OK && written > 0 && clock_mono_ns() < until_ns &&
 		 !mailbox_is_closed(j->actor.mb));
@@ -155,11 +172,13 @@ struct journal *journal_start(const struct config *cfg, struct mailbox *mb,
 		.session = SQL_journal_session,
 		.timeout_ms = TIMEOUT_MS,
 		.lock_timeout_ms = LOCK_TIMEOUT_MS,
+		.mailbox = mb,
 	};
 	struct journal *j = xcalloc(1, sizeof(*j));
 	j->cfg = cfg;
 	j->metrics = metrics_block_new(metrics);
 	j->closed_through = INT32_MIN;
+	j->follow = FOLLOW_MIN;
 	j->pg = pg_new(cfg, j->metrics, &options);
 	actor_start(&j->actor, &ops, "journal", j, mb);
 	return j;

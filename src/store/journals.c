@@ -5,9 +5,9 @@
  *
  * closing_note: (1) raise listed_through under an exclusive lock that every booking transaction
  * holds shared: those before it are committed, those after it list their changes to these days. (2)
- * In a second transaction, whose snapshot is younger than (1), write the journals from the buckets
- * and raise closed_through. A booking between the two is in the list, and maybe in the journal
- * already; following the list writes it again.
+ * In further transactions, whose snapshots are younger than (1), write the journals from the
+ * buckets, and at last raise closed_through. A booking between the two is in the list, and maybe in
+ * the journal already; following the list writes it again.
  */
 #include "store/journals.h"
 
@@ -16,7 +16,8 @@
 
 #include "store/statement.h"
 
-#define FOLLOW_ROWS "2000" /* changes of a shard taken in one transaction */
+#define PIECE_DAYS "500" /* campaign days written in one transaction */
+#define INT_TEXT_MAX 16
 
 enum err journals_closed_through(struct pg *pg, int32_t *out)
 {
@@ -56,53 +57,82 @@ static enum err finish(struct pg *pg, enum err e)
 	return e;
 }
 
-/* Stage and write a range inside the open transaction. */
-static enum err write_range(struct pg *pg, int32_t from, int32_t to, int64_t *written)
+/* The campaign day that the next piece of a range begins with. */
+struct place {
+	char day[INT_TEXT_MAX];
+	char campaign[UUID_TEXT_LEN + 1];
+	bool at_end;
+};
+
+static void copy_place(const PGresult *r, struct place *at)
 {
-	char texts[2][16];
-	snprintf(texts[0], sizeof(texts[0]), "%d", from);
-	snprintf(texts[1], sizeof(texts[1]), "%d", to);
-	const char *const params[] = {texts[0], texts[1]};
-	const enum err e = pg_run(pg, SQL_stage_range, 2, params, NULL);
-	return e == ERR_OK ? write_staged(pg, written) : e;
+	at->at_end = PQntuples(r) == 0;
+	if (at->at_end)
+		return;
+	snprintf(at->day, sizeof(at->day), "%s", PQgetvalue(r, 0, 0));
+	snprintf(at->campaign, sizeof(at->campaign), "%s", PQgetvalue(r, 0, 1));
 }
 
-enum err journals_write(struct pg *pg, int32_t from, int32_t to, int64_t *written)
+/* A transaction: the journals of PIECE_DAYS campaign days from @at on, which is moved on. */
+static enum err write_piece(struct pg *pg, struct place *at, const char *to, int64_t *written)
 {
-	*written = 0;
+	const char *const params[] = {at->day, at->campaign, to, PIECE_DAYS};
+	struct place next = *at;
+	PGresult *r = NULL;
 	enum err e = pg_exec(pg, "BEGIN");
 	if (e == ERR_OK)
 		e = pg_run(pg, SQL_journal_lock, 0, NULL, NULL);
 	if (e == ERR_OK)
-		e = write_range(pg, from, to, written);
-	return finish(pg, e);
+		e = pg_run(pg, SQL_stage_range, 4, params, &r);
+	if (e == ERR_OK)
+		copy_place(r, &next);
+	PQclear(r);
+	if (e == ERR_OK)
+		e = write_staged(pg, written);
+	e = finish(pg, e);
+	if (e == ERR_OK)
+		*at = next;
+	return e;
+}
+
+enum err journals_write(struct pg *pg, int32_t from, int32_t to, int64_t *written)
+{
+	static const struct uuid nil;
+	char last[INT_TEXT_MAX];
+	struct place at = {.at_end = false};
+	enum err e = ERR_OK;
+	snprintf(at.day, sizeof(at.day), "%d", from);
+	snprintf(last, sizeof(last), "%d", to);
+	uuid_format(&nil, at.campaign);
+	*written = 0;
+	while (e == ERR_OK && !at.at_end) {
+		int64_t piece = 0;
+		e = write_piece(pg, &at, last, &piece);
+		*written += piece;
+	}
+	return e;
 }
 
 enum err journals_close(struct pg *pg, int32_t day, int64_t *written)
 {
-	char text[16];
+	char text[INT_TEXT_MAX];
 	int32_t closed_through;
 	snprintf(text, sizeof(text), "%d", day);
 	const char *const params[] = {text};
 	*written = 0;
-	enum err e = pg_run(pg, SQL_close_list, 1, params, NULL); /* a transaction of its own */
-	if (e == ERR_OK)
-		e = pg_exec(pg, "BEGIN");
-	if (e != ERR_OK)
-		return e;
-	e = pg_run(pg, SQL_journal_lock, 0, NULL, NULL);
+	enum err e = pg_run(pg, SQL_close_list, 1, params, NULL);
 	if (e == ERR_OK)
 		e = journals_closed_through(pg, &closed_through);
 	if (e == ERR_OK && closed_through < day)
-		e = write_range(pg, closed_through + 1, day, written);
-	if (e == ERR_OK)
-		e = pg_run(pg, SQL_close_days, 1, params, NULL);
-	return finish(pg, e);
+		e = journals_write(pg, closed_through + 1, day, written);
+	return e == ERR_OK ? pg_run(pg, SQL_close_days, 1, params, NULL) : e;
 }
 
-enum err journals_follow(struct pg *pg, int64_t *written)
+enum err journals_follow(struct pg *pg, int most, int64_t *written)
 {
-	static const char *const params[] = {FOLLOW_ROWS};
+	char text[INT_TEXT_MAX];
+	snprintf(text, sizeof(text), "%d", most);
+	const char *const params[] = {text};
 	PGresult *r;
 	*written = 0;
 	enum err e = pg_exec(pg, "BEGIN");

@@ -248,8 +248,11 @@ static enum err take_results(struct pg *pg, uint64_t deadline_ns, PGresult **out
 	return e;
 }
 
+/* A statement begins: by when it must have ended. */
 static uint64_t deadline(const struct pg *pg)
 {
+	if (pg->options.mailbox != NULL)
+		mailbox_beat(pg->options.mailbox);
 	return clock_mono_ns() + pg->options.timeout_ms * NS_PER_MS;
 }
 

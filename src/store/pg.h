@@ -12,6 +12,7 @@
 
 #include "queries.h"
 #include "util/config.h"
+#include "util/mailbox.h"
 #include "util/metrics.h"
 
 struct pg;
@@ -24,6 +25,8 @@ struct pg_options {
 	int64_t lock_timeout_ms;      /* 0: no limit */
 	int64_t statement_timeout_ms; /* 0: no limit */
 	bool quiet_refusals;	      /* the caller says what became of ERR_REFUSED */
+	struct mailbox
+		*mailbox; /* of the actor that calls: a statement counts as a beat; or NULL */
 };
 
 /** @cfg and @metrics are borrowed. Does not connect yet. */

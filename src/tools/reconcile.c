@@ -97,7 +97,7 @@ static enum err follow_journals(struct reconcile *r)
 	int64_t written = 0, all = 0;
 	enum err e = pg_ready(r->live_pg);
 	for (int tries = 0; e == ERR_OK && tries < FOLLOW_TRIES;) {
-		e = journals_follow(r->live_pg, &written);
+		e = journals_follow(r->live_pg, JOURNALS_FOLLOW_MAX, &written);
 		all += written;
 		if (e == ERR_OK && written == 0)
 			break;

@@ -225,6 +225,29 @@ def test_any_day_can_be_journaled_and_late_events_reach_it(case):
     assert answer == {str(d): totals for d, totals in expected.items()}
 
 
+def test_more_campaign_days_than_one_transaction_takes(world):
+    """Of three days with 799 campaigns and what no campaign earned, two are asked for: all of these, and no other."""
+    server = world.serve()
+    events = [click_body(campaign_id=new_id(), click_date=model.rfc3339(noon(ago))) | {"event": "click"}
+              for ago in (70, 71, 72) for _ in range(799)]
+    nobody = conversion_body(conversion_date=model.rfc3339(noon(71)), value="7.00") | {"event": "conversion"}
+    del nobody["campaign_id"]
+    for first in range(0, len(events), 500):
+        assert server.batch(events[first:first + 500])["accepted"] == len(events[first:first + 500])
+    assert server.batch([nobody])["accepted"] == 1
+    eventually(lambda: world.sql("SELECT count(*) FROM campaign_journals") == [(3 * 799 + 1,)], 30, "late events' journals")
+    world.sql("DELETE FROM campaign_journals")
+    world.sql("DELETE FROM campaign_statistics")
+    answer = server.post("/api/campaigns/journal", {"from": str(day(71)), "to": str(day(70))})
+    assert answer.status_code == 200, answer.text
+    expected = {(event["campaign_id"], day(ago)): model.Totals(1)
+                for ago, start in ((70, 0), (71, 799)) for event in events[start:start + 799]}
+    expected["00000000-0000-0000-0000-000000000000", day(71)] = model.Totals(0, 0, 0, 1, 700)
+    assert model.journals(world.db()) == expected
+    assert world.sql("SELECT count(*), sum(clicks) FROM campaign_statistics WHERE period_kind = 'monthly'"
+                     ) == [(1599, 1598)]
+
+
 def test_a_day_with_conversions_and_no_click_has_a_journal(case):
     case.click(noon(51) + 13 * HOUR)            # 01:00 on the next day
     case.click(noon(52) + 11 * HOUR)            # 23:00 on the day before the conversion's
