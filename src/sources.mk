@@ -66,6 +66,7 @@ SOURCES := \
 	store/buckets.c \
 	store/campaign_table.c \
 	store/campaigns.c \
+	store/changes.c \
 	store/copy_rows.c \
 	store/days.c \
 	store/dead_letters.c \
@@ -98,6 +99,7 @@ SOURCES := \
 	store/registry.c \
 	store/repair.c \
 	store/reports.c \
+	store/row_types.c \
 	store/rules.c \
 	store/settings.c \
 	store/shadow.c \

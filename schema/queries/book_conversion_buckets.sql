@@ -1,12 +1,9 @@
--- Add the batch's deltas to the conversion buckets.
--- $1 shard
+-- Add deltas to the conversion buckets, each cell once.
+-- $1 shard, $2 deltas
 INSERT INTO conversion_buckets AS b (shard, campaign_id, source, type, model, bucket, credit, value_minor,
 	unattributed, unattributed_value_minor)
-SELECT $1::int, campaign_id, source, type, model, bucket, sum(credit), sum(value_minor),
-	sum(unattributed), sum(unattributed_value_minor)
-FROM staged_deltas
-WHERE model <> ''
-GROUP BY campaign_id, source, type, model, bucket
+SELECT $1::int, campaign_id, source, type, model, bucket, credit, value_minor, unattributed, unattributed_value_minor
+FROM unnest($2::pg_temp.staged_delta[])
 ON CONFLICT (campaign_id, bucket, shard, source, type, model) DO UPDATE
 SET credit = b.credit + excluded.credit, value_minor = b.value_minor + excluded.value_minor,
 	unattributed = b.unattributed + excluded.unattributed,

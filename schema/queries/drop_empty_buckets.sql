@@ -1,10 +1,10 @@
 -- Drop the conversion buckets from which the batch has taken away all that they held: what is stored must not tell in
 -- which order the events came. Cell by cell, as in stage_targets.sql.
--- $1 shard
+-- $1 shard, $2 deltas
 DELETE FROM conversion_buckets b
 USING (
-	SELECT DISTINCT campaign_id, source, type, model, bucket
-	FROM staged_deltas
+	SELECT campaign_id, source, type, model, bucket
+	FROM unnest($2::pg_temp.staged_delta[])
 	WHERE credit < 0 OR unattributed < 0
 ) d
 CROSS JOIN LATERAL (

@@ -1,9 +1,9 @@
 -- Drop the day shares from which the batch has taken away all that they stood for, after drop_empty_buckets.sql.
--- $1 shard
+-- $1 shard, $2 deltas
 DELETE FROM day_shares s
 USING (
 	SELECT DISTINCT campaign_id, (bucket AT TIME ZONE 'UTC')::date AS day
-	FROM staged_deltas
+	FROM unnest($2::pg_temp.staged_delta[])
 	WHERE credit < 0 OR unattributed < 0
 ) d
 CROSS JOIN LATERAL (

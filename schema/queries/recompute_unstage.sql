@@ -1,2 +1,2 @@
 -- Make room for what a recompute would give the same targets.
-TRUNCATE staged_paths, staged_deltas
+TRUNCATE staged_paths

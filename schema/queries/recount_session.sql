@@ -94,18 +94,28 @@ CREATE TEMP TABLE staged_paths (
 	touch_sources   text[] COLLATE "C" NOT NULL,
 	credits         integer[] NOT NULL
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE staged_deltas (
-	campaign_id              uuid NOT NULL,
-	source                   text COLLATE "C" NOT NULL,
-	type                     text COLLATE "C" NOT NULL,
-	model                    text COLLATE "C" NOT NULL, -- empty: clicks
-	bucket                   timestamptz NOT NULL,
-	clicks                   bigint NOT NULL,
-	credit                   bigint NOT NULL,
-	value_minor              numeric NOT NULL,
-	unattributed             bigint NOT NULL,
-	unattributed_value_minor numeric NOT NULL
-) ON COMMIT DELETE ROWS;
+-- What changes in a conversion bucket.
+CREATE TYPE pg_temp.staged_delta AS (
+	campaign_id              uuid,
+	source                   text COLLATE "C",
+	type                     text COLLATE "C",
+	model                    text COLLATE "C",
+	bucket                   timestamptz,
+	credit                   bigint,
+	value_minor              numeric,
+	unattributed             bigint,
+	unattributed_value_minor numeric
+);
+-- What changes in a campaign's day by last click.
+CREATE TYPE pg_temp.staged_share AS (
+	campaign_id              uuid,
+	day                      date,
+	clicks                   bigint,
+	conversions              bigint,
+	value_minor              numeric,
+	unattributed             bigint,
+	unattributed_value_minor numeric
+);
 CREATE INDEX ON recounted_keys (piece);
 CREATE INDEX ON differences (shard, piece);
 CREATE INDEX ON wrong_attributions (shard, piece);

@@ -2,13 +2,13 @@
 -- of its clicks' users that a click may be a touch of, or that name one, or that its adjustments name. Nobody moves a
 -- stored row in between, since only the holder of the fence writes a user's rows. Answers them: t, the place in the
 -- batch, of those that are stored what they are, and of all what their adjustments make of them.
--- $1 the longest window, milliseconds
+-- $1 the longest window, milliseconds, $2 clicks, $3 conversions, $4 adjustments
 WITH targets AS (
 	(
 		SELECT DISTINCT ON (s.conversion_id, s.conversion_date) s.n, NULL::oid AS home, NULL::tid AS place,
 			s.conversion_id, s.conversion_date, s.user_id, s.campaign_id, s.source, s.type, s.value_minor,
 			s.named_click_id, s.log_offset, s.accepted_at
-		FROM staged_conversions s
+		FROM unnest($3::pg_temp.staged_conversion[]) s
 		WHERE NOT EXISTS (
 			SELECT FROM conversion_events e
 			WHERE e.conversion_id = s.conversion_id AND e.conversion_date = s.conversion_date
@@ -22,7 +22,7 @@ WITH targets AS (
 			NULL::bigint, NULL::timestamptz
 		FROM (
 			SELECT w.*
-			FROM staged_clicks k
+			FROM unnest($2::pg_temp.staged_click[]) k
 			CROSS JOIN LATERAL (
 				SELECT c.*, c.tableoid AS home, c.ctid AS place
 				FROM conversion_events c
@@ -36,7 +36,7 @@ WITH targets AS (
 			) w
 			UNION ALL
 			SELECT w.*
-			FROM staged_adjustments a
+			FROM unnest($4::pg_temp.staged_adjustment[]) a
 			CROSS JOIN LATERAL (
 				SELECT c.*, c.tableoid AS home, c.ctid AS place
 				FROM conversion_events c

@@ -1,45 +1,46 @@
--- What a writer's connection needs before its first batch. The planner never sees statistics of the staging
--- tables; index lookups from staged rows into event tables are the only good plans, so the others are off.
+-- What a writer's connection needs before its first batch. The planner never sees statistics of staged rows; index
+-- lookups from them into event tables are the only good plans, so the others are off. A batch's events come as arrays
+-- of these types: a transaction that touches no temporary table has none to empty when it commits.
 SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 SET enable_seqscan = off;
 SET jit = off;
 SET plan_cache_mode = force_generic_plan;
 SET idle_in_transaction_session_timeout = '30s';
-CREATE TEMP TABLE staged_clicks (
-	n           integer NOT NULL, -- place in the batch
-	click_id    uuid NOT NULL,
-	click_date  timestamptz NOT NULL,
-	user_id     uuid NOT NULL,
-	campaign_id uuid NOT NULL,
-	source      text COLLATE "C" NOT NULL,
-	log_offset  bigint NOT NULL,
+CREATE TYPE pg_temp.staged_click AS (
+	n           integer, -- place in the batch
+	click_id    uuid,
+	click_date  timestamptz,
+	user_id     uuid,
+	campaign_id uuid,
+	source      text COLLATE "C",
+	log_offset  bigint,
 	accepted_at timestamptz
-) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE staged_conversions (
-	n               integer NOT NULL,
-	conversion_id   uuid NOT NULL,
-	conversion_date timestamptz NOT NULL,
-	user_id         uuid NOT NULL,
-	campaign_id     uuid NOT NULL,
-	source          text COLLATE "C" NOT NULL,
-	type            text COLLATE "C" NOT NULL,
-	value_minor     bigint NOT NULL,
+);
+CREATE TYPE pg_temp.staged_conversion AS (
+	n               integer,
+	conversion_id   uuid,
+	conversion_date timestamptz,
+	user_id         uuid,
+	campaign_id     uuid,
+	source          text COLLATE "C",
+	type            text COLLATE "C",
+	value_minor     bigint,
 	named_click_id  uuid,
-	log_offset      bigint NOT NULL,
+	log_offset      bigint,
 	accepted_at     timestamptz
-) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE staged_adjustments (
-	n               integer NOT NULL,
-	adjustment_id   uuid NOT NULL,
-	adjustment_date timestamptz NOT NULL,
-	user_id         uuid NOT NULL,
-	conversion_id   uuid NOT NULL,
-	change          text COLLATE "C" NOT NULL,
-	amount_minor    bigint NOT NULL,
-	log_offset      bigint NOT NULL,
+);
+CREATE TYPE pg_temp.staged_adjustment AS (
+	n               integer,
+	adjustment_id   uuid,
+	adjustment_date timestamptz,
+	user_id         uuid,
+	conversion_id   uuid,
+	change          text COLLATE "C",
+	amount_minor    bigint,
+	log_offset      bigint,
 	accepted_at     timestamptz
-) ON COMMIT DELETE ROWS;
+);
 -- Conversions whose paths are made: staged ones (n is their place), and stored ones (home and place say where).
 CREATE TEMP TABLE staged_targets (
 	t               integer NOT NULL,
@@ -71,15 +72,25 @@ CREATE TEMP TABLE staged_paths (
 	touch_sources   text[] COLLATE "C" NOT NULL,
 	credits         integer[] NOT NULL
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE staged_deltas (
-	campaign_id              uuid NOT NULL,
-	source                   text COLLATE "C" NOT NULL,
-	type                     text COLLATE "C" NOT NULL,
-	model                    text COLLATE "C" NOT NULL, -- empty: clicks
-	bucket                   timestamptz NOT NULL,
-	clicks                   bigint NOT NULL,
-	credit                   bigint NOT NULL,
-	value_minor              numeric NOT NULL,
-	unattributed             bigint NOT NULL,
-	unattributed_value_minor numeric NOT NULL
-) ON COMMIT DELETE ROWS;
+-- What changes in a conversion bucket.
+CREATE TYPE pg_temp.staged_delta AS (
+	campaign_id              uuid,
+	source                   text COLLATE "C",
+	type                     text COLLATE "C",
+	model                    text COLLATE "C",
+	bucket                   timestamptz,
+	credit                   bigint,
+	value_minor              numeric,
+	unattributed             bigint,
+	unattributed_value_minor numeric
+);
+-- What changes in a campaign's day by last click.
+CREATE TYPE pg_temp.staged_share AS (
+	campaign_id              uuid,
+	day                      date,
+	clicks                   bigint,
+	conversions              bigint,
+	value_minor              numeric,
+	unattributed             bigint,
+	unattributed_value_minor numeric
+);

@@ -48,6 +48,11 @@ void copy_time(struct buf *rows, int64_t ms)
 	copy_int8(rows, (ms - PG_EPOCH_MS) * 1000);
 }
 
+void copy_date(struct buf *rows, int32_t day)
+{
+	copy_int4(rows, day - (int32_t)(PG_EPOCH_MS / 86400000));
+}
+
 void copy_null(struct buf *rows)
 {
 	copy_length(rows, UINT32_MAX);
@@ -87,4 +92,31 @@ void copy_array_end(struct buf *rows, size_t begin)
 {
 	const uint32_t len = htonl((uint32_t)(rows->len - begin - sizeof(len)));
 	memcpy(&rows->data[begin], &len, sizeof(len));
+}
+
+/* See record_recv in PostgreSQL's rowtypes.c for what an element is. */
+void rows_begin(struct buf *rows, uint32_t type)
+{
+	const uint32_t head[] = {htonl(1), htonl(0), htonl(type), htonl(0), htonl(1)};
+	buf_clear(rows);
+	buf_add(rows, head, sizeof(head));
+}
+
+size_t rows_add(struct buf *rows, int fields)
+{
+	const size_t begin = rows->len;
+	const uint32_t head[] = {htonl(0), htonl((uint32_t)fields)};
+	buf_add(rows, head, sizeof(head));
+	return begin;
+}
+
+void rows_end(struct buf *rows, uint32_t n)
+{
+	const uint32_t count = htonl(n);
+	memcpy(&rows->data[3 * sizeof(count)], &count, sizeof(count));
+}
+
+void row_field(struct buf *rows, uint32_t type)
+{
+	copy_length(rows, type);
 }

@@ -12,7 +12,7 @@
 #include "store/statement.h"
 #include "util/log.h"
 
-#define ARRAY_TEXT_MAX 72
+#define ARRAY_TEXT_MAX PG_SHORT_MAX
 
 /* Read a PostgreSQL array "{1,2}" of one number for each topic. */
 static void parse_array(const char *text, int64_t out[EVENT_KINDS])
@@ -82,42 +82,38 @@ enum err fence_adopt(struct pg *pg, int32_t partition, int64_t epoch)
 	return pg_run(pg, SQL_fence_adopt, 2, params, NULL);
 }
 
-enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fence *out)
+void fence_lock(struct pg_steps *steps, int32_t partition, int64_t epoch)
 {
-	char texts[2][24];
-	snprintf(texts[0], sizeof(texts[0]), "%d", partition);
-	snprintf(texts[1], sizeof(texts[1]), "%" PRId64, epoch);
-	const char *const params[] = {texts[0], texts[1]};
-	PGresult *r;
-	enum err e = pg_run(pg, SQL_fence_lock, 2, params, &r);
-	if (e != ERR_OK)
-		return e;
-	if (PQntuples(r) == 0) {
-		PQclear(r);
+	struct pg_step *step = pg_step_add(steps, SQL_fence_lock);
+	pg_step_int(step, partition);
+	pg_step_int(step, epoch);
+}
+
+enum err fence_locked(const struct pg_steps *steps, int64_t epoch, struct fence *out)
+{
+	const PGresult *r = pg_steps_result(steps, SQL_fence_lock);
+	if (PQntuples(r) == 0)
 		return ERR_FENCED;
-	}
 	out->epoch = epoch;
 	out->version = pg_int(r, 0, 0);
 	parse_arrays(r, 0, 1, out);
-	PQclear(r);
 	return ERR_OK;
 }
 
-enum err fence_advance(struct pg *pg, int32_t partition, const struct fence *fence)
+void fence_advance(struct pg_steps *steps, int32_t partition, const struct fence *fence)
 {
 	const int64_t *const arrays[] = {fence->first_offset, fence->next_offset,
 					 fence->high_offset,  fence->stored,
 					 fence->duplicate,    fence->dead_lettered,
 					 fence->gaps,	      fence->reread};
-	char texts[2 + ARRAY_LEN(arrays)][ARRAY_TEXT_MAX];
-	const char *params[ARRAY_LEN(texts)];
-	snprintf(texts[0], ARRAY_TEXT_MAX, "%d", partition);
-	snprintf(texts[1], ARRAY_TEXT_MAX, "%" PRId64, fence->version);
-	for (size_t i = 0; i < ARRAY_LEN(arrays); i++)
-		format_array(arrays[i], texts[i + 2]);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		params[i] = texts[i];
-	return pg_run(pg, SQL_fence_advance, ARRAY_LEN(texts), params, NULL);
+	struct pg_step *step = pg_step_add(steps, SQL_fence_advance);
+	pg_step_int(step, partition);
+	pg_step_int(step, fence->version);
+	for (size_t i = 0; i < ARRAY_LEN(arrays); i++) {
+		char text[ARRAY_TEXT_MAX];
+		format_array(arrays[i], text);
+		pg_step_text(step, text);
+	}
 }
 
 enum err fence_read(struct pg *pg, int32_t partition, struct fence *out)

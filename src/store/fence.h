@@ -36,12 +36,15 @@ enum err fence_claim(struct pg *pg, int32_t partition, const char *owner,
 /** Name this connection's backend as the one that books @partition. */
 enum err fence_adopt(struct pg *pg, int32_t partition, int64_t epoch) MUST_CHECK;
 
-/** Inside a transaction: lock the row and read it. ERR_FENCED when @epoch is not the row's any
- * more. */
-enum err fence_lock(struct pg *pg, int32_t partition, int64_t epoch, struct fence *out) MUST_CHECK;
+struct pg_steps;
 
-/** Inside a transaction that holds the lock: write everything back. */
-enum err fence_advance(struct pg *pg, int32_t partition, const struct fence *fence) MUST_CHECK;
+/** Inside a transaction: add the statement that locks the row; then, when the steps have run, what
+ * it read. ERR_FENCED when @epoch is not the row's any more. */
+void fence_lock(struct pg_steps *steps, int32_t partition, int64_t epoch);
+enum err fence_locked(const struct pg_steps *steps, int64_t epoch, struct fence *out) MUST_CHECK;
+
+/** Inside a transaction that holds the lock: add the statement that writes everything back. */
+void fence_advance(struct pg_steps *steps, int32_t partition, const struct fence *fence);
 
 #define FENCE_OWNER_MAX 128
 

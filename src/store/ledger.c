@@ -18,6 +18,7 @@
 #include "domain/decode.h"
 #include "domain/topic.h"
 #include "store/campaigns.h"
+#include "store/changes.h"
 #include "store/fence.h"
 #include "store/months.h"
 #include "store/paths.h"
@@ -25,10 +26,10 @@
 #include "store/statement.h"
 #include "util/datetime.h"
 #include "util/log.h"
-#include "util/money.h"
 #include "util/uuid_set.h"
 
 #define WRITER_TIMEOUT_MS 60000
+#define FEW_CLICKS 200
 
 struct ledger {
 	/* set at start, then read-only */
@@ -40,6 +41,7 @@ struct ledger {
 	struct uuid_set campaigns; /* known to be registered */
 	struct months months;	   /* partitions known to exist */
 	struct staging staging;
+	struct changes changes;
 	struct paths paths;
 	struct fence fence; /* the batch's, as it will be written back */
 	bool in_doubt;	    /* see unknown_note; of this claim: */
@@ -78,6 +80,7 @@ void ledger_free(struct ledger *l)
 	pg_free(l->pg);
 	uuid_set_release(&l->campaigns);
 	staging_release(&l->staging);
+	changes_release(&l->changes);
 	paths_release(&l->paths);
 	free(l);
 }
@@ -157,19 +160,81 @@ static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 	return ERR_OK;
 }
 
-/* Events that are stored as they are. */
-static enum err store_events(struct ledger *l, enum event_kind kind, const char *shard,
-			     uint32_t *stored)
+/* Small batches of clicks alone rarely have targets, and then need not touch the session's tables.
+ */
+static bool may_have_none(const struct staging *s)
 {
-	PGresult *r;
-	if (l->staging.of[kind].n == 0)
-		return ERR_OK;
-	const enum err e =
-		pg_run(l->pg, kind == EVENT_CLICK ? SQL_store_clicks : SQL_store_adjustments, 1,
-		       &shard, &r);
+	return s->of[EVENT_CONVERSION].n + s->of[EVENT_ADJUSTMENT].n == 0 &&
+	       s->of[EVENT_CLICK].n <= FEW_CLICKS;
+}
+
+static void add_events(struct pg_steps *steps, enum sql sql, int32_t shard, const struct staged *s)
+{
+	if (s->n == 0)
+		return;
+	struct pg_step *step = pg_step_add(steps, sql);
+	pg_step_int(step, shard);
+	pg_step_bytes(step, &s->rows);
+}
+
+static void add_targets(struct ledger *l, enum sql sql, struct pg_steps *steps)
+{
+	struct pg_step *step = pg_step_add(steps, sql);
+	pg_step_int(step, paths_longest_ms(&l->paths));
+	pg_step_bytes(step, &l->staging.of[EVENT_CLICK].rows);
+	if (sql != SQL_stage_targets)
+		return;
+	pg_step_bytes(step, &l->staging.of[EVENT_CONVERSION].rows);
+	pg_step_bytes(step, &l->staging.of[EVENT_ADJUSTMENT].rows);
+}
+
+/* Stage the targets, unless a look said that there are none. */
+static enum err take_targets(struct ledger *l, struct pg_steps *steps)
+{
+	const PGresult *any = pg_steps_result(steps, SQL_any_targets);
+	enum err e = ERR_OK;
+	if (any != NULL && *PQgetvalue(any, 0, 0) == 't') {
+		pg_steps_clear(steps);
+		add_targets(l, SQL_stage_targets, steps);
+		e = pg_run_steps(l->pg, steps);
+	}
 	if (e == ERR_OK)
-		*stored = (uint32_t)pg_int(r, 0, 0);
-	PQclear(r);
+		paths_take(&l->paths, pg_steps_result(steps, SQL_stage_targets));
+	return e;
+}
+
+/* How many clicks and adjustments were stored. */
+static void take_events(struct ledger *l, const struct pg_steps *steps,
+			uint32_t stored[EVENT_KINDS])
+{
+	const PGresult *clicks = pg_steps_result(steps, SQL_store_clicks);
+	const PGresult *adjustments = pg_steps_result(steps, SQL_store_adjustments);
+	for (int i = 0; clicks != NULL && i < PQntuples(clicks); i++) {
+		const int64_t n = pg_int(clicks, i, 2);
+		changes_add_clicks(&l->changes, pg_uuid(clicks, i, 0),
+				   (int32_t)pg_int(clicks, i, 1), n);
+		stored[EVENT_CLICK] += (uint32_t)n;
+	}
+	if (adjustments != NULL)
+		stored[EVENT_ADJUSTMENT] = (uint32_t)pg_int(adjustments, 0, 0);
+}
+
+/* Store clicks and adjustments, which are stored as they are, and find the conversions whose paths
+ * are to be made. */
+static enum err store_events(struct ledger *l, const struct ledger_batch *b,
+			     uint32_t stored[EVENT_KINDS])
+{
+	struct pg_steps steps = {.n = 0};
+	const struct staged *of = l->staging.of;
+	add_events(&steps, SQL_store_clicks, b->partition, &of[EVENT_CLICK]);
+	add_events(&steps, SQL_store_adjustments, b->partition, &of[EVENT_ADJUSTMENT]);
+	add_targets(l, may_have_none(&l->staging) ? SQL_any_targets : SQL_stage_targets, &steps);
+	enum err e = pg_run_steps(l->pg, &steps);
+	if (e == ERR_OK) {
+		take_events(l, &steps, stored);
+		e = take_targets(l, &steps);
+	}
+	pg_steps_clear(&steps);
 	return e;
 }
 
@@ -177,32 +242,33 @@ static enum err store_events(struct ledger *l, enum event_kind kind, const char 
 static enum err store_conversions(struct ledger *l, struct ledger_batch *b, const char *shard,
 				  uint32_t *stored)
 {
-	char longest[24];
-	const char *const params[] = {longest};
-	enum err e = paths_follow_rules(&l->paths, l->pg);
-	snprintf(longest, sizeof(longest), "%" PRId64, paths_longest_ms(&l->paths));
-	if (e == ERR_OK)
-		e = paths_stage(&l->paths, l->pg, SQL_stage_targets, 1, params);
-	if (e == ERR_OK)
-		e = paths_make(&l->paths, l->pg);
+	if (l->paths.n == 0)
+		return ERR_OK;
+	enum err e = paths_make(&l->paths, l->pg);
 	if (e == ERR_OK)
 		e = paths_store(&l->paths, l->pg, shard, stored, &b->changed);
-	return e == ERR_OK ? paths_book(&l->paths, l->pg, &b->credited) : e;
+	if (e != ERR_OK)
+		return e;
+	paths_collect(&l->paths);
+	changes_add_cells(&l->changes, &l->paths.cells);
+	return pending_keep(&l->paths, l->pg, shard);
 }
 
 /* Mark the rows that conflict with what is stored; their number. */
-static enum err find_conflicts(struct ledger *l, enum sql sql, struct ledger_batch *b,
-			       uint32_t *count)
+static enum err find_conflicts(struct ledger *l, enum sql sql, const struct staged *s,
+			       struct ledger_batch *b, uint32_t *count)
 {
-	PGresult *r;
-	const enum err e = pg_run(l->pg, sql, 0, NULL, &r);
+	struct pg_steps steps = {.n = 0};
+	pg_step_bytes(pg_step_add(&steps, sql), &s->rows);
+	const enum err e = pg_run_steps(l->pg, &steps);
+	const PGresult *r = pg_steps_result(&steps, sql);
 	*count = e == ERR_OK ? (uint32_t)PQntuples(r) : 0;
 	for (uint32_t i = 0; i < *count; i++) {
 		struct ledger_row *row = &b->rows[pg_int(r, (int)i, 0)];
 		row->dead = DEAD_CONFLICT;
 		row->dead_detail = "an event with this id and time is stored with another content";
 	}
-	PQclear(r);
+	pg_steps_clear(&steps);
 	return e;
 }
 
@@ -219,7 +285,7 @@ static enum err count_topic(struct ledger *l, struct ledger_batch *b, enum event
 	uint32_t conflicts = 0;
 	enum err e = ERR_OK;
 	if (stored < s->n)
-		e = find_conflicts(l, conflicting[t], b, &conflicts);
+		e = find_conflicts(l, conflicting[t], s, b, &conflicts);
 	if (s->reread) {
 		/* counted as reread; what was stored again all the same still moves the buckets */
 		b->stored[t] = 0;
@@ -235,72 +301,12 @@ static enum err store_all(struct ledger *l, struct ledger_batch *b, const char *
 	uint32_t stored[EVENT_KINDS] = {0};
 	if (staging_is_empty(&l->staging))
 		return ERR_OK;
-	enum err e = store_events(l, EVENT_CLICK, shard, &stored[EVENT_CLICK]);
-	if (e == ERR_OK)
-		e = store_events(l, EVENT_ADJUSTMENT, shard, &stored[EVENT_ADJUSTMENT]);
+	enum err e = store_events(l, b, stored);
 	if (e == ERR_OK)
 		e = store_conversions(l, b, shard, &stored[EVENT_CONVERSION]);
 	for (int t = 0; e == ERR_OK && t < EVENT_KINDS; t++)
 		e = count_topic(l, b, (enum event_kind)t, stored[t]);
 	return e;
-}
-
-static bool read_share(const PGresult *r, int row, struct share *out)
-{
-	out->day = (int32_t)pg_int(r, row, 1);
-	out->totals.clicks = pg_int(r, row, 2);
-	out->totals.conversions = pg_int(r, row, 3);
-	out->totals.unattributed = pg_int(r, row, 4);
-	return uuid_parse(PQgetvalue(r, row, 0), UUID_TEXT_LEN, &out->campaign_id) &&
-	       minor_parse(PQgetvalue(r, row, 5), &out->totals.value_minor) &&
-	       minor_parse(PQgetvalue(r, row, 6), &out->totals.unattributed_value_minor);
-}
-
-static enum err book_shares(struct ledger *l, struct ledger_batch *b, const char *shard)
-{
-	PGresult *r;
-	const enum err e = pg_run(l->pg, SQL_book_day_shares, 1, &shard, &r);
-	if (e != ERR_OK)
-		return e;
-	b->n_shares = (uint32_t)PQntuples(r);
-	if (b->n_shares > b->shares_cap) {
-		b->shares_cap = b->n_shares;
-		b->shares = xrealloc(b->shares, b->shares_cap * sizeof(*b->shares));
-	}
-	for (uint32_t i = 0; i < b->n_shares; i++)
-		ASSERT(read_share(r, (int)i, &b->shares[i]));
-	PQclear(r);
-	return ERR_OK;
-}
-
-/* Only a stored conversion that changed takes something away. */
-static enum err drop_empty(struct ledger *l, const struct ledger_batch *b, const char *shard)
-{
-	if (b->changed == 0)
-		return ERR_OK;
-	const enum err e = pg_run(l->pg, SQL_drop_empty_buckets, 1, &shard, NULL);
-	return e == ERR_OK ? pg_run(l->pg, SQL_drop_empty_shares, 1, &shard, NULL) : e;
-}
-
-static enum err book_buckets(struct ledger *l, struct ledger_batch *b, const char *shard)
-{
-	char version[24];
-	snprintf(version, sizeof(version), "%lld", (long long)l->fence.version);
-	const char *const params[] = {shard, version};
-	enum err e = ERR_OK;
-	if (staging_is_empty(&l->staging))
-		return ERR_OK;
-	if (l->staging.of[EVENT_CLICK].n > 0)
-		e = pg_run(l->pg, SQL_book_click_buckets, 1, &shard, NULL);
-	if (e == ERR_OK && b->credited)
-		e = pg_run(l->pg, SQL_book_conversion_buckets, 1, &shard, NULL);
-	if (e == ERR_OK)
-		e = book_shares(l, b, shard);
-	if (e == ERR_OK && b->n_shares > 0)
-		e = pg_run(l->pg, SQL_list_changes, 2, params, NULL);
-	if (e == ERR_OK)
-		e = drop_empty(l, b, shard);
-	return e == ERR_OK ? pending_keep(&l->paths, l->pg, shard) : e;
 }
 
 static enum err keep_dead_letter(struct ledger *l, const struct ledger_batch *b,
@@ -352,15 +358,15 @@ static void forget_conflicts(struct ledger_batch *b)
 /* Forget what an earlier attempt at this batch found out. */
 static void reset(struct ledger *l, struct ledger_batch *b)
 {
-	staging_clear(&l->staging);
+	staging_clear(&l->staging, &l->paths.types);
+	changes_clear(&l->changes, &l->paths.types);
 	for (int t = 0; t < EVENT_KINDS; t++)
 		b->stored[t] = b->duplicate[t] = b->dead_lettered[t] = b->reread[t] = 0;
 	b->gaps = b->changed = b->n_shares = 0;
-	b->credited = false;
 	forget_conflicts(b);
 }
 
-static enum err advance_fence(struct ledger *l, struct ledger_batch *b)
+static void advance_fence(struct ledger *l, struct ledger_batch *b, struct pg_steps *steps)
 {
 	for (int t = 0; t < EVENT_KINDS; t++) {
 		l->fence.stored[t] += b->stored[t];
@@ -369,30 +375,63 @@ static enum err advance_fence(struct ledger *l, struct ledger_batch *b)
 		b->next_offset[t] = l->fence.next_offset[t];
 	}
 	b->version = l->fence.version;
-	return fence_advance(l->pg, b->partition, &l->fence);
+	fence_advance(steps, b->partition, &l->fence);
+}
+
+static void take_shares(const struct ledger *l, const struct pg_steps *steps,
+			struct ledger_batch *b)
+{
+	b->n_shares = l->changes.n_days;
+	if (b->n_shares > b->shares_cap) {
+		b->shares_cap = b->n_shares;
+		b->shares = xrealloc(b->shares, b->shares_cap * sizeof(*b->shares));
+	}
+	changes_read(&l->changes, steps, b->shares);
+}
+
+/* The last statements: the sums, and the fence. */
+static enum err finish(struct ledger *l, struct ledger_batch *b)
+{
+	struct pg_steps steps = {.n = 0};
+	changes_book(&l->changes, b->partition, l->fence.version, &steps);
+	advance_fence(l, b, &steps);
+	const enum err e = pg_run_steps(l->pg, &steps);
+	if (e == ERR_OK)
+		take_shares(l, &steps, b);
+	pg_steps_clear(&steps);
+	return e;
+}
+
+/* The first statements: hold the shard, and then, not before, see which settings are in force. */
+static enum err begin(struct ledger *l, const struct ledger_batch *b)
+{
+	struct pg_steps steps = {.n = 0};
+	int64_t revision = 0;
+	pg_step_add(&steps, SQL_begin);
+	fence_lock(&steps, b->partition, b->epoch);
+	pg_step_add(&steps, SQL_attribution_revision);
+	enum err e = pg_run_steps(l->pg, &steps);
+	if (e == ERR_OK)
+		e = fence_locked(&steps, b->epoch, &l->fence);
+	if (e == ERR_OK)
+		revision = pg_int(pg_steps_result(&steps, SQL_attribution_revision), 0, 0);
+	pg_steps_clear(&steps);
+	return e == ERR_OK ? paths_follow_rules_to(&l->paths, l->pg, revision) : e;
 }
 
 static enum err book_in_transaction(struct ledger *l, struct ledger_batch *b)
 {
 	char shard[16];
 	snprintf(shard, sizeof(shard), "%d", b->partition);
-	enum err e = pg_exec(l->pg, "BEGIN");
-	if (e == ERR_OK)
-		e = fence_lock(l->pg, b->partition, b->epoch, &l->fence);
+	enum err e = begin(l, b);
 	if (e != ERR_OK)
 		return e;
 	l->fence.version++;
 	staging_fill(&l->staging, &l->fence, b);
-	e = staging_copy(&l->staging, l->pg);
-	if (e == ERR_OK)
-		e = store_all(l, b, shard);
-	if (e == ERR_OK)
-		e = book_buckets(l, b, shard);
+	e = store_all(l, b, shard);
 	if (e == ERR_OK)
 		e = keep_dead_letters(l, b);
-	if (e == ERR_OK)
-		e = advance_fence(l, b);
-	return e;
+	return e == ERR_OK ? finish(l, b) : e;
 }
 
 /* See unknown_note. ERR_OK: it was committed. ERR_RETRY: it was not. */
@@ -428,7 +467,9 @@ static enum err refused(struct ledger *l, struct ledger_batch *b)
 static enum err prepare(struct ledger *l, struct ledger_batch *b)
 {
 	b->taken = b->upto;
-	const enum err e = register_campaigns(l, b);
+	enum err e = row_types_learn(&l->paths.types, l->pg);
+	if (e == ERR_OK)
+		e = register_campaigns(l, b);
 	return e == ERR_OK ? ensure_months(l, b) : e;
 }
 

@@ -52,7 +52,6 @@ struct ledger_batch {
 	uint32_t reread[EVENT_KINDS];
 	uint32_t gaps;
 	uint32_t changed; /* stored conversions whose path or worth changed */
-	bool credited;	  /* conversion buckets changed */
 };
 
 struct ledger *ledger_new(const struct config *cfg, struct metrics *metrics,

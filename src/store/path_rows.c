@@ -101,18 +101,27 @@ void path_row_copy(struct buf *rows, uint32_t t, const struct path *p)
 	copy_array_end(rows, begin);
 }
 
-void cell_row_copy(struct buf *rows, const struct cell *c)
+void cell_row_add(struct buf *rows, const struct cell *c)
 {
 	const char *model = model_word(c->model);
-	copy_row(rows, 10);
+	const size_t begin = rows_add(rows, 9);
+	row_field(rows, PG_OID_UUID);
 	copy_bytes(rows, &c->campaign_id, sizeof(c->campaign_id));
+	row_field(rows, PG_OID_TEXT);
 	copy_bytes(rows, c->source.data, c->source.len);
+	row_field(rows, PG_OID_TEXT);
 	copy_bytes(rows, c->type.data, c->type.len);
+	row_field(rows, PG_OID_TEXT);
 	copy_bytes(rows, model, strlen(model));
+	row_field(rows, PG_OID_TIMESTAMPTZ);
 	copy_time(rows, c->bucket_ms);
-	copy_int8(rows, 0);
+	row_field(rows, PG_OID_INT8);
 	copy_int8(rows, c->credit);
+	row_field(rows, PG_OID_NUMERIC);
 	copy_numeric(rows, c->value_minor);
+	row_field(rows, PG_OID_INT8);
 	copy_int8(rows, c->unattributed);
+	row_field(rows, PG_OID_NUMERIC);
 	copy_numeric(rows, c->unattributed_value_minor);
+	copy_array_end(rows, begin);
 }

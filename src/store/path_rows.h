@@ -45,7 +45,7 @@ struct worth path_row_worth(const PGresult *r, int row, int adjusted, int64_t va
 /** A row for copy_paths.sql: the path of target @t. */
 void path_row_copy(struct buf *rows, uint32_t t, const struct path *p);
 
-/** A row for copy_deltas.sql. */
-void cell_row_copy(struct buf *rows, const struct cell *c);
+/** An element of an array of ROW_DELTA. */
+void cell_row_add(struct buf *rows, const struct cell *c);
 
 #endif

@@ -37,14 +37,26 @@ static struct target *target_at(const struct paths *p, const PGresult *r, int ro
 	return &p->targets[t - 1];
 }
 
-enum err paths_follow_rules(struct paths *p, struct pg *pg)
+enum err paths_follow_rules_to(struct paths *p, struct pg *pg, int64_t revision)
 {
 	const int64_t before = p->revision;
-	enum err e = rules_follow(pg, &p->rules, &p->revision);
+	enum err e = rules_follow_to(pg, &p->rules, &p->revision, revision);
 	if (e == ERR_OK && p->revision != before)
 		e = pending_read(&p->pending, pg);
 	if (e != ERR_OK)
 		p->revision = 0;
+	return e;
+}
+
+enum err paths_follow_rules(struct paths *p, struct pg *pg)
+{
+	PGresult *r = NULL;
+	enum err e = row_types_learn(&p->types, pg);
+	if (e == ERR_OK)
+		e = pg_run(pg, SQL_attribution_revision, 0, NULL, &r);
+	if (e == ERR_OK)
+		e = paths_follow_rules_to(p, pg, pg_int(r, 0, 0));
+	PQclear(r);
 	return e;
 }
 
@@ -71,24 +83,26 @@ static void read_target(struct paths *p, const PGresult *r, int row)
 	t->worth = path_row_worth(r, row, ADJUSTED, t->value_minor);
 }
 
-enum err paths_stage(struct paths *p, struct pg *pg, enum sql sql, int n, const char *const *params)
+void paths_take(struct paths *p, const PGresult *staged)
 {
-	PGresult *r;
 	arena_clear(&p->arena);
 	cells_clear(&p->cells);
-	p->n = 0;
-	const enum err e = pg_run(pg, sql, n, params, &r);
-	if (e != ERR_OK)
-		return e;
-	p->n = (uint32_t)PQntuples(r);
+	p->n = staged == NULL ? 0 : (uint32_t)PQntuples(staged);
 	if (p->n > p->cap) {
 		p->cap = p->n;
 		p->targets = xrealloc(p->targets, p->cap * sizeof(*p->targets));
 	}
 	for (uint32_t i = 0; i < p->n; i++)
-		read_target(p, r, (int)i);
+		read_target(p, staged, (int)i);
+}
+
+enum err paths_stage(struct paths *p, struct pg *pg, enum sql sql, int n, const char *const *params)
+{
+	PGresult *r;
+	const enum err e = pg_run(pg, sql, n, params, &r);
+	paths_take(p, r);
 	PQclear(r);
-	return ERR_OK;
+	return e;
 }
 
 /* --- making --- */
@@ -328,11 +342,8 @@ enum err paths_store(struct paths *p, struct pg *pg, const char *shard, uint32_t
 
 /* --- booking --- */
 
-enum err paths_book(struct paths *p, struct pg *pg, bool *booked)
+void paths_collect(struct paths *p)
 {
-	struct buf rows = BUF_INIT;
-	const struct cell *cell;
-	uint32_t at = 0;
 	for (uint32_t i = 0; i < p->n; i++) {
 		const struct target *t = &p->targets[i];
 		if (t->is_passed)
@@ -341,12 +352,6 @@ enum err paths_book(struct paths *p, struct pg *pg, bool *booked)
 		if (!t->is_new)
 			cells_book(&p->cells, &t->wish, &t->old, t->old_worth, -1);
 	}
-	while ((cell = cells_next(&p->cells, &at)) != NULL)
-		cell_row_copy(&rows, cell);
-	*booked = rows.len > 0;
-	const enum err e = *booked ? pg_copy_in(pg, SQL_copy_deltas, &rows) : ERR_OK;
-	buf_release(&rows);
-	return e;
 }
 
 void paths_release(struct paths *p)

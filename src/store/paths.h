@@ -3,12 +3,12 @@
  *
  * Overview: a statement stages the conversions whose paths are to be made ("targets"), new ones and
  * stored ones that may change; their users' clicks are read, the paths and credits made
- * (domain/path.h), and stored; what changes in the conversion buckets is staged beside the clicks'.
+ * (domain/path.h), and stored; what changes in the conversion buckets is collected.
  *
  *      paths_stage     which conversions
  *      paths_make      clicks and stored paths -> new paths
  *      paths_store     into conversion_events
- *      paths_book      into staged_deltas
+ *      paths_collect   what that changes in the sums, for store/changes.h
  *
  * Usage: in this order, once a transaction, on a session of writer_session.sql.
  * Threads: the one that owns the connection. Ownership: everything belongs to the struct.
@@ -16,10 +16,13 @@
 #ifndef STORE_PATHS_H
 #define STORE_PATHS_H
 
+#include <libpq-fe.h>
+
 #include "domain/cells.h"
 #include "domain/path.h"
 #include "domain/rules.h"
 #include "store/pending.h"
+#include "store/row_types.h"
 
 struct target {
 	struct uuid conversion_id;
@@ -43,6 +46,7 @@ struct paths {
 	uint32_t n, cap;
 	struct arena arena; /* texts and paths of the targets */
 	struct cells cells;
+	struct row_types types;
 	struct pending pending;
 };
 
@@ -53,12 +57,18 @@ int64_t paths_longest_ms(const struct paths *p);
  * it holds its shard. */
 enum err paths_follow_rules(struct paths *p, struct pg *pg) MUST_CHECK;
 
+/** The same where attribution_revision.sql said @revision; p->types are the caller's care. */
+enum err paths_follow_rules_to(struct paths *p, struct pg *pg, int64_t revision) MUST_CHECK;
+
 /**
  * Stage targets by a statement with the results of stage_targets.sql; @params are its parameters.
  * What was made before is forgotten.
  */
 enum err paths_stage(struct paths *p, struct pg *pg, enum sql sql, int n,
 		     const char *const *params) MUST_CHECK;
+
+/** The same with the result of such a statement, which stays the caller's; NULL: there are none. */
+void paths_take(struct paths *p, const PGresult *staged);
 
 /** Make the targets' paths; stored ones whose path is right already are passed from then on. */
 enum err paths_make(struct paths *p, struct pg *pg) MUST_CHECK;
@@ -72,8 +82,8 @@ enum err paths_copy(const struct paths *p, struct pg *pg, uint32_t *new,
 enum err paths_store(struct paths *p, struct pg *pg, const char *shard, uint32_t *stored,
 		     uint32_t *changed) MUST_CHECK;
 
-/** Stage what the targets change in the buckets; @booked: was there anything? */
-enum err paths_book(struct paths *p, struct pg *pg, bool *booked) MUST_CHECK;
+/** Collect what the targets change in the buckets, in the cells. */
+void paths_collect(struct paths *p);
 
 void paths_release(struct paths *p);
 

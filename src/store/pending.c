@@ -13,6 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/copy_rows.h"
 #include "store/path_rows.h"
 #include "store/paths.h"
 #include "store/rules.h"
@@ -98,6 +99,7 @@ static void add_cells(struct cells *cells, const struct target *t, const struct 
 struct rows {
 	struct buf dropped; /* an array of targets */
 	struct buf paths, cells;
+	uint32_t n_cells;
 };
 
 static void add_target(struct paths *p, uint32_t i, struct rows *rows)
@@ -122,10 +124,28 @@ static void collect(struct paths *p, struct rows *rows)
 	cells_clear(&p->pending.cells);
 	for (uint32_t i = 0; i < p->n; i++)
 		add_target(p, i, rows);
-	while ((cell = cells_next(&p->pending.cells, &at)) != NULL)
-		cell_row_copy(&rows->cells, cell);
+	rows_begin(&rows->cells, p->types.of[ROW_DELTA]);
+	while ((cell = cells_next(&p->pending.cells, &at)) != NULL) {
+		cell_row_add(&rows->cells, cell);
+		rows->n_cells++;
+	}
+	rows_end(&rows->cells, rows->n_cells);
 	if (rows->dropped.len > 0)
 		buf_addc(&rows->dropped, '}');
+}
+
+static enum err book(struct pg *pg, const char *shard, const struct rows *rows)
+{
+	static const enum sql sums[] = {SQL_book_recompute_buckets, SQL_book_recompute_days};
+	struct pg_steps steps = {.n = 0};
+	for (size_t i = 0; i < ARRAY_LEN(sums); i++) {
+		struct pg_step *step = pg_step_add(&steps, sums[i]);
+		pg_step_text(step, shard);
+		pg_step_bytes(step, &rows->cells);
+	}
+	const enum err e = pg_run_steps(pg, &steps);
+	pg_steps_clear(&steps);
+	return e;
 }
 
 static enum err store(struct pg *pg, const char *shard, const struct rows *rows)
@@ -138,23 +158,17 @@ static enum err store(struct pg *pg, const char *shard, const struct rows *rows)
 		e = pg_copy_in(pg, SQL_copy_paths, &rows->paths);
 	if (e == ERR_OK && rows->paths.len > 0)
 		e = pg_run(pg, SQL_store_recompute_paths, 1, &shard, NULL);
-	if (e == ERR_OK && rows->cells.len > 0)
-		e = pg_copy_in(pg, SQL_copy_deltas, &rows->cells);
-	if (e == ERR_OK && rows->cells.len > 0)
-		e = pg_run(pg, SQL_book_recompute_buckets, 1, &shard, NULL);
-	if (e == ERR_OK && rows->cells.len > 0)
-		e = pg_run(pg, SQL_book_recompute_days, 1, &shard, NULL);
-	return e;
+	return e == ERR_OK && rows->n_cells > 0 ? book(pg, shard, rows) : e;
 }
 
 enum err pending_keep(struct paths *paths, struct pg *pg, const char *shard)
 {
-	struct rows rows = {BUF_INIT, BUF_INIT, BUF_INIT};
+	struct rows rows = {BUF_INIT, BUF_INIT, BUF_INIT, 0};
 	enum err e = ERR_OK;
 	if (paths->pending.state != PENDING_BUILDING)
 		return ERR_OK;
 	collect(paths, &rows);
-	if (rows.dropped.len + rows.paths.len + rows.cells.len > 0)
+	if (rows.dropped.len + rows.paths.len + rows.n_cells > 0)
 		e = store(pg, shard, &rows);
 	buf_release(&rows.dropped);
 	buf_release(&rows.paths);

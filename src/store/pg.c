@@ -338,6 +338,139 @@ enum err pg_run_to_binary(struct pg *pg, enum sql sql, int n, const char *const 
 	return run(pg, sql, n, params, NULL, NULL, true, result);
 }
 
+/* --- several statements at once --- */
+
+struct pg_step *pg_step_add(struct pg_steps *steps, enum sql sql)
+{
+	ASSERT(steps->n < PG_STEPS_MAX);
+	struct pg_step *step = &steps->of[steps->n++];
+	step->sql = sql;
+	step->n = 0;
+	step->result = NULL;
+	return step;
+}
+
+static void add_param(struct pg_step *step, const char *data, size_t len, bool is_binary)
+{
+	ASSERT(step->n < PG_PARAMS_MAX);
+	step->params[step->n] = data;
+	step->lengths[step->n] = (int)len;
+	step->formats[step->n] = is_binary ? 1 : 0;
+	step->n++;
+}
+
+void pg_step_text(struct pg_step *step, const char *text)
+{
+	char *copy = step->short_texts[step->n];
+	ASSERT(strlen(text) < PG_SHORT_MAX);
+	snprintf(copy, PG_SHORT_MAX, "%s", text);
+	add_param(step, copy, 0, false);
+}
+
+void pg_step_int(struct pg_step *step, int64_t v)
+{
+	char text[24];
+	snprintf(text, sizeof(text), "%lld", (long long)v);
+	pg_step_text(step, text);
+}
+
+void pg_step_bytes(struct pg_step *step, const struct buf *bytes)
+{
+	add_param(step, bytes->data, bytes->len, true);
+}
+
+const PGresult *pg_steps_result(const struct pg_steps *steps, enum sql sql)
+{
+	for (int i = 0; i < steps->n; i++) {
+		if (steps->of[i].sql == sql)
+			return steps->of[i].result;
+	}
+	return NULL;
+}
+
+void pg_steps_clear(struct pg_steps *steps)
+{
+	for (int i = 0; i < steps->n; i++)
+		PQclear(steps->of[i].result);
+	steps->n = 0;
+}
+
+/* Queue a statement, and before it its preparation where that is needed (*@prepares). */
+static bool send_step(struct pg *pg, const struct pg_step *s, bool *prepares)
+{
+	const char *name = sql_name(s->sql);
+	*prepares = !pg->prepared[s->sql];
+	if (*prepares && PQsendPrepare(pg->conn, name, sql_text(s->sql), 0, NULL) != 1)
+		return false;
+	return PQsendQueryPrepared(pg->conn, name, s->n, s->params, s->lengths, s->formats, 0) == 1;
+}
+
+/* Take the results of one thing that was sent, the first into *@out; *@e keeps the first error. */
+static bool take_step(struct pg *pg, uint64_t until, enum err *e, PGresult **out)
+{
+	bool lost = false;
+	PGresult *r;
+	*out = NULL;
+	while ((r = next_result(pg, until, &lost)) != NULL) {
+		const ExecStatusType status = PQresultStatus(r);
+		if (*e == ERR_OK && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+			*e = failed_result(pg, r);
+		if (*out == NULL && *e == ERR_OK)
+			*out = r;
+		else
+			PQclear(r);
+	}
+	return !lost && PQstatus(pg->conn) == CONNECTION_OK;
+}
+
+static bool take_steps(struct pg *pg, struct pg_steps *steps, const bool *prepares, uint64_t until,
+		       enum err *e)
+{
+	PGresult *r;
+	bool lost = false;
+	for (int i = 0; i < steps->n; i++) {
+		struct pg_step *s = &steps->of[i];
+		const bool was_fine = *e == ERR_OK;
+		if (prepares[i]) {
+			if (!take_step(pg, until, e, &r))
+				return false;
+			PQclear(r);
+			pg->prepared[s->sql] = *e == ERR_OK;
+		}
+		if (!take_step(pg, until, e, &s->result))
+			return false;
+		if (was_fine && must_log(pg, *e))
+			log_error("postgres",
+				  "statement refused| statement=%s sqlstate=%s error=\"%s\"",
+				  sql_name(s->sql), pg->sqlstate, pg->error);
+	}
+	r = next_result(pg, until, &lost); /* of the end of the pipeline */
+	PQclear(r);
+	return !lost && PQexitPipelineMode(pg->conn) == 1;
+}
+
+enum err pg_run_steps(struct pg *pg, struct pg_steps *steps)
+{
+	bool prepares[PG_STEPS_MAX];
+	const uint64_t until = deadline(pg);
+	enum err e = ERR_OK;
+	if (pg->conn == NULL)
+		return ERR_DOWN;
+	if (PQenterPipelineMode(pg->conn) != 1)
+		return send_failed(pg);
+	for (int i = 0; i < steps->n; i++) {
+		if (!send_step(pg, &steps->of[i], &prepares[i]))
+			return send_failed(pg);
+	}
+	if (PQpipelineSync(pg->conn) != 1 || !flush(pg, until))
+		return send_failed(pg);
+	if (!take_steps(pg, steps, prepares, until, &e)) {
+		pg_drop(pg);
+		return ERR_DOWN;
+	}
+	return e;
+}
+
 enum err pg_commit(struct pg *pg)
 {
 	const enum err e = pg_exec(pg, "COMMIT");

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/changes.h"
 #include "store/paths.h"
 #include "store/statement.h"
 #include "util/clock.h"
@@ -56,13 +57,25 @@ static enum err lock_shard(struct pg *pg, struct piece *piece)
 	return e;
 }
 
+static enum err book_changes(struct pg *pg, const struct paths *paths, const struct piece *piece)
+{
+	struct changes changes = {0};
+	struct pg_steps steps = {.n = 0};
+	changes_clear(&changes, &paths->types);
+	changes_add_cells(&changes, &paths->cells);
+	changes_book(&changes, (int32_t)strtol(piece->shard, NULL, 10),
+		     strtoll(piece->version, NULL, 10), &steps);
+	const enum err e = pg_run_steps(pg, &steps);
+	pg_steps_clear(&steps);
+	changes_release(&changes);
+	return e;
+}
+
 static enum err mend_attributions(struct pg *pg, struct paths *paths, const struct piece *piece,
 				  int64_t *changed)
 {
 	const char *const place[] = {piece->shard, piece->number};
-	const char *const booking[] = {piece->shard, piece->version};
 	uint32_t stored, mended = 0;
-	bool booked = false;
 	enum err e = paths_follow_rules(paths, pg);
 	if (e == ERR_OK)
 		e = paths_stage(paths, pg, SQL_repair_targets, 2, place);
@@ -70,21 +83,11 @@ static enum err mend_attributions(struct pg *pg, struct paths *paths, const stru
 		e = paths_make(paths, pg);
 	if (e == ERR_OK)
 		e = paths_store(paths, pg, piece->shard, &stored, &mended);
-	if (e == ERR_OK)
-		e = paths_book(paths, pg, &booked);
 	*changed = mended;
-	if (e != ERR_OK || !booked)
+	if (e != ERR_OK)
 		return e;
-	e = pg_run(pg, SQL_book_conversion_buckets, 1, booking, NULL);
-	if (e == ERR_OK)
-		e = pg_run(pg, SQL_book_day_shares, 1, booking, NULL);
-	if (e == ERR_OK)
-		e = pg_run(pg, SQL_list_changes, 2, booking, NULL);
-	if (e == ERR_OK)
-		e = pg_run(pg, SQL_drop_empty_buckets, 1, booking, NULL);
-	if (e == ERR_OK)
-		e = pg_run(pg, SQL_drop_empty_shares, 1, booking, NULL);
-	return e;
+	paths_collect(paths);
+	return book_changes(pg, paths, piece);
 }
 
 static enum err mend_sums(struct pg *pg, const struct piece *piece)

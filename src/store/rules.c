@@ -75,17 +75,22 @@ static enum err read_all(struct pg *pg, struct rules *rules)
 	return ERR_FAILED;
 }
 
+enum err rules_follow_to(struct pg *pg, struct rules *rules, int64_t *revision, int64_t now)
+{
+	if (now == *revision)
+		return ERR_OK;
+	const enum err e = read_all(pg, rules);
+	*revision = e == ERR_OK ? now : 0;
+	return e;
+}
+
 enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision)
 {
 	PGresult *r;
-	enum err e = pg_run(pg, SQL_attribution_revision, 0, NULL, &r);
+	const enum err e = pg_run(pg, SQL_attribution_revision, 0, NULL, &r);
 	if (e != ERR_OK)
 		return e;
 	const int64_t now = pg_int(r, 0, 0);
 	PQclear(r);
-	if (now == *revision)
-		return ERR_OK;
-	e = read_all(pg, rules);
-	*revision = e == ERR_OK ? now : 0;
-	return e;
+	return rules_follow_to(pg, rules, revision, now);
 }

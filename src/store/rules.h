@@ -16,6 +16,10 @@
  */
 enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision) MUST_CHECK;
 
+/** The same where the stored revision was read to be @now. */
+enum err rules_follow_to(struct pg *pg, struct rules *rules, int64_t *revision,
+			 int64_t now) MUST_CHECK;
+
 /** Run a statement with the columns of rules.sql; its rows replace what is in @rules. */
 enum err rules_read(struct pg *pg, enum sql sql, int n, const char *const *params,
 		    struct rules *rules) MUST_CHECK;

@@ -17,26 +17,45 @@
 
 static const struct uuid nil;
 
-static void stage_touch(struct staged *s, const struct event *e)
+static void add_uuid(struct buf *rows, const struct uuid *v)
 {
-	copy_bytes(&s->rows, e->campaign_id.bytes, sizeof(e->campaign_id.bytes));
-	copy_bytes(&s->rows, e->source, e->source_len);
+	row_field(rows, PG_OID_UUID);
+	copy_bytes(rows, v->bytes, sizeof(v->bytes));
+}
+
+static void add_text(struct buf *rows, const char *data, size_t len)
+{
+	row_field(rows, PG_OID_TEXT);
+	copy_bytes(rows, data, len);
+}
+
+static void add_int8(struct buf *rows, int64_t v)
+{
+	row_field(rows, PG_OID_INT8);
+	copy_int8(rows, v);
+}
+
+static void stage_touch(struct buf *rows, const struct event *e)
+{
+	add_uuid(rows, &e->campaign_id);
+	add_text(rows, e->source, e->source_len);
 	if (e->kind == EVENT_CONVERSION) {
-		copy_bytes(&s->rows, e->type, e->type_len);
-		copy_int8(&s->rows, e->value_minor);
+		add_text(rows, e->type, e->type_len);
+		add_int8(rows, e->value_minor);
+		row_field(rows, PG_OID_UUID);
 		if (uuid_is_equal(&e->click_id, &nil))
-			copy_null(&s->rows);
+			copy_null(rows);
 		else
-			copy_bytes(&s->rows, e->click_id.bytes, sizeof(e->click_id.bytes));
+			copy_bytes(rows, e->click_id.bytes, sizeof(e->click_id.bytes));
 	}
 }
 
-static void stage_adjustment(struct staged *s, const struct event *e)
+static void stage_adjustment(struct buf *rows, const struct event *e)
 {
 	const char *change = event_change_word(e->change);
-	copy_bytes(&s->rows, e->conversion_id.bytes, sizeof(e->conversion_id.bytes));
-	copy_bytes(&s->rows, change, strlen(change));
-	copy_int8(&s->rows, e->value_minor);
+	add_uuid(rows, &e->conversion_id);
+	add_text(rows, change, strlen(change));
+	add_int8(rows, e->value_minor);
 }
 
 static void stage_event(struct staged *s, uint32_t n, const struct ledger_row *row)
@@ -44,20 +63,25 @@ static void stage_event(struct staged *s, uint32_t n, const struct ledger_row *r
 	static const int columns[EVENT_KINDS] = {
 		[EVENT_CLICK] = 8, [EVENT_CONVERSION] = 11, [EVENT_ADJUSTMENT] = 9};
 	const struct event *e = &row->event;
-	copy_row(&s->rows, columns[e->kind]);
-	copy_int4(&s->rows, (int32_t)n);
-	copy_bytes(&s->rows, e->id.bytes, sizeof(e->id.bytes));
-	copy_time(&s->rows, e->time_ms);
-	copy_bytes(&s->rows, e->user_id.bytes, sizeof(e->user_id.bytes));
+	struct buf *rows = &s->rows;
+	const size_t begin = rows_add(rows, columns[e->kind]);
+	row_field(rows, PG_OID_INT4);
+	copy_int4(rows, (int32_t)n);
+	add_uuid(rows, &e->id);
+	row_field(rows, PG_OID_TIMESTAMPTZ);
+	copy_time(rows, e->time_ms);
+	add_uuid(rows, &e->user_id);
 	if (e->kind == EVENT_ADJUSTMENT)
-		stage_adjustment(s, e);
+		stage_adjustment(rows, e);
 	else
-		stage_touch(s, e);
-	copy_int8(&s->rows, row->record.offset);
+		stage_touch(rows, e);
+	add_int8(rows, row->record.offset);
+	row_field(rows, PG_OID_TIMESTAMPTZ);
 	if (row->record.time_ms > 0)
-		copy_time(&s->rows, row->record.time_ms);
+		copy_time(rows, row->record.time_ms);
 	else
-		copy_null(&s->rows);
+		copy_null(rows);
+	copy_array_end(rows, begin);
 	s->n++;
 }
 
@@ -85,7 +109,7 @@ static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct re
 	return true;
 }
 
-void staging_fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
+static void fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
 {
 	bool passed[EVENT_KINDS] = {false};
 	for (b->taken = 0; b->taken < b->upto; b->taken++) {
@@ -104,19 +128,11 @@ void staging_fill(struct staging *staging, struct fence *fence, struct ledger_ba
 	}
 }
 
-enum err staging_copy(const struct staging *staging, struct pg *pg)
+void staging_fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
 {
-	static const enum sql copy[EVENT_KINDS] = {
-		[EVENT_CLICK] = SQL_copy_clicks,
-		[EVENT_CONVERSION] = SQL_copy_conversions,
-		[EVENT_ADJUSTMENT] = SQL_copy_adjustments,
-	};
-	enum err e = ERR_OK;
-	for (int t = 0; e == ERR_OK && t < EVENT_KINDS; t++) {
-		if (staging->of[t].n > 0)
-			e = pg_copy_in(pg, copy[t], &staging->of[t].rows);
-	}
-	return e;
+	fill(staging, fence, b);
+	for (int t = 0; t < EVENT_KINDS; t++)
+		rows_end(&staging->of[t].rows, staging->of[t].n);
 }
 
 bool staging_is_empty(const struct staging *staging)
@@ -128,11 +144,11 @@ bool staging_is_empty(const struct staging *staging)
 	return true;
 }
 
-void staging_clear(struct staging *staging)
+void staging_clear(struct staging *staging, const struct row_types *types)
 {
 	for (int t = 0; t < EVENT_KINDS; t++) {
 		struct staged *s = &staging->of[t];
-		buf_clear(&s->rows);
+		rows_begin(&s->rows, types->of[t]);
 		s->n = 0;
 		s->reread = false;
 	}

@@ -15,6 +15,8 @@
 #include "util/buf.h"
 
 #define PG_PARAMS_MAX 12
+#define PG_STEPS_MAX 8
+#define PG_SHORT_MAX 72
 
 /**
  * Run a statement with @n text parameters. On ERR_OK the result is the caller's (PQclear); @result
@@ -32,6 +34,43 @@ enum err pg_run_binary(struct pg *pg, enum sql sql, int n, const char *const *pa
 /** As pg_run, but all columns of the result are PostgreSQL's binary form. */
 enum err pg_run_to_binary(struct pg *pg, enum sql sql, int n, const char *const *params,
 			  PGresult **result) MUST_CHECK;
+
+/* A statement to be sent together with others. */
+struct pg_step {
+	enum sql sql;
+	int n;
+	const char *params[PG_PARAMS_MAX];
+	int lengths[PG_PARAMS_MAX];
+	int formats[PG_PARAMS_MAX];
+	char short_texts[PG_PARAMS_MAX][PG_SHORT_MAX]; /* behind some params */
+	PGresult *result; /* NULL until it has run, or where that failed */
+};
+
+struct pg_steps {
+	struct pg_step of[PG_STEPS_MAX];
+	int n;
+};
+
+/** Add a statement; its parameters follow, in order. */
+struct pg_step *pg_step_add(struct pg_steps *steps, enum sql sql);
+
+/** A parameter: a number, text of less than PG_SHORT_MAX bytes, or bytes of PostgreSQL's binary
+ * form, which are borrowed until pg_run_steps. */
+void pg_step_int(struct pg_step *step, int64_t v);
+void pg_step_text(struct pg_step *step, const char *text);
+void pg_step_bytes(struct pg_step *step, const struct buf *bytes);
+
+/**
+ * Send all the statements at once, then take their results, which belong to the steps
+ * (pg_steps_clear). The first that fails ends the rest and says what is answered, as pg_run.
+ */
+enum err pg_run_steps(struct pg *pg, struct pg_steps *steps) MUST_CHECK;
+
+/** The result of the step that runs @sql; NULL: there is none. Borrowed. */
+const PGresult *pg_steps_result(const struct pg_steps *steps, enum sql sql);
+
+/** Free the results; no steps are left. */
+void pg_steps_clear(struct pg_steps *steps);
 
 /** Run a COPY ... FROM STDIN (FORMAT binary) statement with @rows, whose header and trailer are
  * added here. */

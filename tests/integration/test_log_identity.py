@@ -301,8 +301,8 @@ def test_every_message_is_accounted_for_and_reading_again_changes_nothing(world)
 # --- plans ---------------------------------------------------------------------------------------
 
 QUERIES = ROOT / "schema" / "queries"
-BATCH_STATEMENTS = ("store_clicks", "stage_targets", "target_touches", "target_more_touches", "target_named", "target_paths",
-                    "store_conversions", "change_paths", "conflicting_clicks", "conflicting_conversions",
+BATCH_STATEMENTS = ("store_clicks", "any_targets", "stage_targets", "target_touches", "target_more_touches",
+                    "target_named", "target_paths", "store_conversions", "change_paths", "conflicting_clicks", "conflicting_conversions",
                     "drop_empty_buckets", "drop_empty_shares")
 SAMPLES = {"uuid": "00000000-0000-0000-0000-000000000000"}
 LEADING_COLUMNS = ("campaign_id", "click_id", "conversion_id", "user_id", "ctid", "TID")
@@ -329,9 +329,13 @@ def test_no_statement_of_a_batch_reads_a_whole_table(world):
     db.execute((QUERIES / "writer_session.sql").read_text())
     bad = []
     for name in BATCH_STATEMENTS:
-        text = re.sub(r"\$\d+::(\w+)", lambda m: f"'{SAMPLES.get(m[1], '0')}'::{m[1]}",
-                      (QUERIES / f"{name}.sql").read_text())
-        (plan,), = db.execute("EXPLAIN (FORMAT JSON) " + text).fetchall()
+        text = (QUERIES / f"{name}.sql").read_text()
+        params = dict(re.findall(r"\$(\d+)::([\w.]+(?:\[\])?)", text))
+        types = ", ".join(params[n] for n in sorted(params))
+        samples = ", ".join("'{}'" if params[n].endswith("[]") else f"'{SAMPLES.get(params[n], '0')}'"
+                            for n in sorted(params))
+        db.execute(f"PREPARE {name} {f'({types})' if types else ''} AS {text}")
+        (plan,), = db.execute(f"EXPLAIN (FORMAT JSON) EXECUTE {name} {f'({samples})' if types else ''}").fetchall()
         for scan in scans(plan[0]["Plan"]):
             table = scan["Relation Name"]
             condition = scan.get("Index Cond") or scan.get("TID Cond") or ""

@@ -1,0 +1,41 @@
+/*
+ * What a booking transaction changes in the sums: conversion buckets and the shard's days.
+ *
+ * Overview: cells of conversions (domain/cells.h) and stored clicks by day come in; a few
+ * statements take them as arrays. Usage: changes_clear(); changes_add_clicks() and
+ * changes_add_cells(); changes_book() and pg_run_steps(); changes_read(). Threads: the one that
+ * owns the connection. Ownership: everything belongs to the struct.
+ */
+#ifndef STORE_CHANGES_H
+#define STORE_CHANGES_H
+
+#include "domain/cells.h"
+#include "domain/msg.h"
+#include "store/row_types.h"
+#include "store/statement.h"
+#include "util/buf.h"
+
+struct changes {
+	struct share *days; /* before changes_book: credit in the place of conversions */
+	uint32_t n_days, cap;
+	uint32_t share_type;
+	struct buf deltas, shares; /* arrays of ROW_DELTA and ROW_SHARE */
+	uint32_t n_deltas;
+	bool takes_away; /* from some cell */
+};
+
+/** Forget all; @types are of the connection that will book. */
+void changes_clear(struct changes *c, const struct row_types *types);
+
+void changes_add_clicks(struct changes *c, struct uuid campaign_id, int32_t day, int64_t clicks);
+void changes_add_cells(struct changes *c, const struct cells *cells);
+
+/** Add the statements that book them for @shard, whose version becomes @version. */
+void changes_book(struct changes *c, int32_t shard, int64_t version, struct pg_steps *steps);
+
+/** The days' absolute shares, in answer to one of these steps; @out holds c->n_days. */
+void changes_read(const struct changes *c, const struct pg_steps *steps, struct share *out);
+
+void changes_release(struct changes *c);
+
+#endif
