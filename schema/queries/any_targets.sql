@@ -1,6 +1,9 @@
 -- Is there a stored conversion that one of the clicks may be a touch of, or that names one? As stage_targets.sql, which
 -- need not be run if there is none.
 -- $1 the longest window, milliseconds, $2 clicks
+WITH any_named AS (
+	SELECT EXISTS (SELECT FROM conversion_events WHERE named_click_id IS NOT NULL) AS named -- as there
+)
 SELECT EXISTS (
 	SELECT
 	FROM unnest($2::pg_temp.staged_click[]) k
@@ -13,5 +16,6 @@ SELECT EXISTS (
 		SELECT
 		FROM conversion_events c
 		WHERE c.named_click_id = k.click_id AND c.user_id = k.user_id AND c.conversion_date >= k.click_date
+			AND (SELECT named FROM any_named)
 		OFFSET 0
 	) w)

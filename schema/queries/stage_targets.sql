@@ -3,7 +3,10 @@
 -- stored row in between, since only the holder of the fence writes a user's rows. Answers them: t, the place in the
 -- batch, of those that are stored what they are, and of all what their adjustments make of them.
 -- $1 the longest window, milliseconds, $2 clicks, $3 conversions, $4 adjustments
-WITH targets AS (
+WITH any_named AS (
+	-- Where no stored conversion names a click, none of the partitions need be asked for each click.
+	SELECT EXISTS (SELECT FROM conversion_events WHERE named_click_id IS NOT NULL) AS named
+), targets AS (
 	(
 		SELECT DISTINCT ON (s.conversion_id, s.conversion_date) s.n, NULL::oid AS home, NULL::tid AS place,
 			s.conversion_id, s.conversion_date, s.user_id, s.campaign_id, s.source, s.type, s.value_minor,
@@ -32,6 +35,7 @@ WITH targets AS (
 				SELECT c.*, c.tableoid, c.ctid
 				FROM conversion_events c
 				WHERE c.named_click_id = k.click_id AND c.user_id = k.user_id AND c.conversion_date >= k.click_date
+					AND (SELECT named FROM any_named)
 				OFFSET 0
 			) w
 			UNION ALL

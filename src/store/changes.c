@@ -6,6 +6,7 @@
 #include "store/changes.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/copy_rows.h"
 #include "store/path_rows.h"
@@ -38,22 +39,50 @@ void changes_add_clicks(struct changes *c, struct uuid campaign_id, int32_t day,
 	add_day(c, campaign_id, day)->clicks = clicks;
 }
 
+static int compare_texts(const struct text *a, const struct text *b)
+{
+	const int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
+	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+}
+
+/* As the primary key of the buckets, so that neighbours are looked for one after the other. */
+static int by_key(const void *a, const void *b)
+{
+	const struct cell *x = *(const struct cell *const *)a, *y = *(const struct cell *const *)b;
+	int order = uuid_compare(&x->campaign_id, &y->campaign_id);
+	if (order == 0)
+		order = (x->bucket_ms > y->bucket_ms) - (x->bucket_ms < y->bucket_ms);
+	if (order == 0)
+		order = compare_texts(&x->source, &y->source);
+	if (order == 0)
+		order = compare_texts(&x->type, &y->type);
+	return order != 0 ? order : strcmp(model_word(x->model), model_word(y->model));
+}
+
+static void add_cell(struct changes *c, const struct cell *cell)
+{
+	struct totals *t = add_day(c, cell->campaign_id, day_of_ms(cell->bucket_ms));
+	cell_row_add(&c->deltas, cell);
+	c->n_deltas++;
+	c->takes_away = c->takes_away || cell->credit < 0 || cell->unattributed < 0;
+	if (cell->model != MODEL_LAST_CLICK)
+		return;
+	t->conversions = cell->credit;
+	t->value_minor = cell->value_minor;
+	t->unattributed = cell->unattributed;
+	t->unattributed_value_minor = cell->unattributed_value_minor;
+}
+
 void changes_add_cells(struct changes *c, const struct cells *cells)
 {
-	const struct cell *cell;
-	uint32_t at = 0;
-	while ((cell = cells_next(cells, &at)) != NULL) {
-		struct totals *t = add_day(c, cell->campaign_id, day_of_ms(cell->bucket_ms));
-		cell_row_add(&c->deltas, cell);
-		c->n_deltas++;
-		c->takes_away = c->takes_away || cell->credit < 0 || cell->unattributed < 0;
-		if (cell->model != MODEL_LAST_CLICK)
-			continue;
-		t->conversions = cell->credit;
-		t->value_minor = cell->value_minor;
-		t->unattributed = cell->unattributed;
-		t->unattributed_value_minor = cell->unattributed_value_minor;
-	}
+	const struct cell **sorted = xcalloc(cells->n + 1, sizeof(const struct cell *));
+	uint32_t n = 0, at = 0;
+	while ((sorted[n] = cells_next(cells, &at)) != NULL)
+		n++;
+	qsort(sorted, n, sizeof(const struct cell *), by_key);
+	for (uint32_t i = 0; i < n; i++)
+		add_cell(c, sorted[i]);
+	free(sorted);
 }
 
 static int by_day(const void *a, const void *b)
@@ -99,18 +128,14 @@ static void share_row_add(struct buf *rows, const struct share *s)
 	copy_array_end(rows, begin);
 }
 
-static void add_step(struct pg_steps *steps, enum sql sql, int32_t shard, const struct buf *deltas)
-{
-	struct pg_step *step = pg_step_add(steps, sql);
-	pg_step_int(step, shard);
-	pg_step_bytes(step, deltas);
-}
-
 void changes_book(struct changes *c, int32_t shard, int64_t version, struct pg_steps *steps)
 {
 	rows_end(&c->deltas, c->n_deltas);
-	if (c->n_deltas > 0)
-		add_step(steps, SQL_book_conversion_buckets, shard, &c->deltas);
+	if (c->n_deltas > 0) {
+		struct pg_step *step = pg_step_add(steps, SQL_book_conversion_buckets);
+		pg_step_int(step, shard);
+		pg_step_bytes(step, &c->deltas);
+	}
 	merge_days(c);
 	rows_begin(&c->shares, c->share_type);
 	for (uint32_t i = 0; i < c->n_days; i++)
@@ -121,10 +146,6 @@ void changes_book(struct changes *c, int32_t shard, int64_t version, struct pg_s
 		pg_step_int(step, shard);
 		pg_step_int(step, version);
 		pg_step_bytes(step, &c->shares);
-	}
-	if (c->takes_away) {
-		add_step(steps, SQL_drop_empty_buckets, shard, &c->deltas);
-		add_step(steps, SQL_drop_empty_shares, shard, &c->deltas);
 	}
 }
 
@@ -139,12 +160,41 @@ static bool read_share(const PGresult *r, int row, struct share *out)
 	       minor_parse(PQgetvalue(r, row, 6), &out->totals.unattributed_value_minor);
 }
 
-void changes_read(const struct changes *c, const struct pg_steps *steps, struct share *out)
+/* Take the days' shares; is one of them zero? */
+static bool read_shares(struct changes *c, const struct pg_steps *steps)
 {
 	const PGresult *r = pg_steps_result(steps, SQL_book_day_shares);
+	bool any_zero = false;
 	ASSERT(c->n_days == 0 || PQntuples(r) == (int)c->n_days);
-	for (uint32_t i = 0; i < c->n_days; i++)
-		ASSERT(read_share(r, (int)i, &out[i]));
+	for (uint32_t i = 0; i < c->n_days; i++) {
+		ASSERT(read_share(r, (int)i, &c->days[i]));
+		any_zero = any_zero || totals_is_zero(&c->days[i].totals);
+	}
+	return any_zero;
+}
+
+static enum err drop_shares(const struct changes *c, struct pg *pg, int32_t shard)
+{
+	struct pg_steps steps = {.n = 0};
+	struct pg_step *step = pg_step_add(&steps, SQL_drop_empty_shares);
+	pg_step_int(step, shard);
+	pg_step_bytes(step, &c->deltas);
+	const enum err e = pg_run_steps(pg, &steps);
+	pg_steps_clear(&steps);
+	return e;
+}
+
+enum err changes_settle(struct changes *c, struct pg *pg, int32_t shard,
+			const struct pg_steps *steps)
+{
+	const PGresult *buckets = pg_steps_result(steps, SQL_book_conversion_buckets);
+	const bool any_zero = read_shares(c, steps);
+	enum err e = ERR_OK;
+	if (buckets != NULL && !PQgetisnull(buckets, 0, 0)) {
+		const char *const places[] = {PQgetvalue(buckets, 0, 0)};
+		e = pg_run(pg, SQL_drop_empty_buckets, 1, places, NULL);
+	}
+	return e == ERR_OK && any_zero && c->takes_away ? drop_shares(c, pg, shard) : e;
 }
 
 void changes_release(struct changes *c)

@@ -3,7 +3,7 @@
  *
  * Overview: cells of conversions (domain/cells.h) and stored clicks by day come in; a few
  * statements take them as arrays. Usage: changes_clear(); changes_add_clicks() and
- * changes_add_cells(); changes_book() and pg_run_steps(); changes_read(). Threads: the one that
+ * changes_add_cells(); changes_book() and pg_run_steps(); changes_settle(). Threads: the one that
  * owns the connection. Ownership: everything belongs to the struct.
  */
 #ifndef STORE_CHANGES_H
@@ -16,7 +16,8 @@
 #include "util/buf.h"
 
 struct changes {
-	struct share *days; /* before changes_book: credit in the place of conversions */
+	struct share
+		*days; /* before changes_settle what is added, credit in the place of conversions */
 	uint32_t n_days, cap;
 	uint32_t share_type;
 	struct buf deltas, shares; /* arrays of ROW_DELTA and ROW_SHARE */
@@ -33,8 +34,9 @@ void changes_add_cells(struct changes *c, const struct cells *cells);
 /** Add the statements that book them for @shard, whose version becomes @version. */
 void changes_book(struct changes *c, int32_t shard, int64_t version, struct pg_steps *steps);
 
-/** The days' absolute shares, in answer to one of these steps; @out holds c->n_days. */
-void changes_read(const struct changes *c, const struct pg_steps *steps, struct share *out);
+/** When these have run: drop what holds nothing any more, and make the days' shares absolute. */
+enum err changes_settle(struct changes *c, struct pg *pg, int32_t shard,
+			const struct pg_steps *steps) MUST_CHECK;
 
 void changes_release(struct changes *c);
 

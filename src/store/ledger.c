@@ -378,15 +378,15 @@ static void advance_fence(struct ledger *l, struct ledger_batch *b, struct pg_st
 	fence_advance(steps, b->partition, &l->fence);
 }
 
-static void take_shares(const struct ledger *l, const struct pg_steps *steps,
-			struct ledger_batch *b)
+static void take_shares(const struct changes *c, struct ledger_batch *b)
 {
-	b->n_shares = l->changes.n_days;
+	b->n_shares = c->n_days;
 	if (b->n_shares > b->shares_cap) {
 		b->shares_cap = b->n_shares;
 		b->shares = xrealloc(b->shares, b->shares_cap * sizeof(*b->shares));
 	}
-	changes_read(&l->changes, steps, b->shares);
+	for (uint32_t i = 0; i < b->n_shares; i++)
+		b->shares[i] = c->days[i];
 }
 
 /* The last statements: the sums, and the fence. */
@@ -395,9 +395,11 @@ static enum err finish(struct ledger *l, struct ledger_batch *b)
 	struct pg_steps steps = {.n = 0};
 	changes_book(&l->changes, b->partition, l->fence.version, &steps);
 	advance_fence(l, b, &steps);
-	const enum err e = pg_run_steps(l->pg, &steps);
+	enum err e = pg_run_steps(l->pg, &steps);
 	if (e == ERR_OK)
-		take_shares(l, &steps, b);
+		e = changes_settle(&l->changes, l->pg, b->partition, &steps);
+	if (e == ERR_OK)
+		take_shares(&l->changes, b);
 	pg_steps_clear(&steps);
 	return e;
 }

@@ -59,13 +59,15 @@ static enum err lock_shard(struct pg *pg, struct piece *piece)
 
 static enum err book_changes(struct pg *pg, const struct paths *paths, const struct piece *piece)
 {
+	const int32_t shard = (int32_t)strtol(piece->shard, NULL, 10);
 	struct changes changes = {0};
 	struct pg_steps steps = {.n = 0};
 	changes_clear(&changes, &paths->types);
 	changes_add_cells(&changes, &paths->cells);
-	changes_book(&changes, (int32_t)strtol(piece->shard, NULL, 10),
-		     strtoll(piece->version, NULL, 10), &steps);
-	const enum err e = pg_run_steps(pg, &steps);
+	changes_book(&changes, shard, strtoll(piece->version, NULL, 10), &steps);
+	enum err e = pg_run_steps(pg, &steps);
+	if (e == ERR_OK)
+		e = changes_settle(&changes, pg, shard, &steps);
 	pg_steps_clear(&steps);
 	changes_release(&changes);
 	return e;
