@@ -9,6 +9,11 @@
  * room. Revocations are a courtesy: records of an old epoch would be refused by the fence all the
  * same.
  *
+ * order_note: a topic of few messages is fetched far ahead of one of many, and a conversion that is
+ * booked before its clicks is booked again with each of them. So in a backlog conversions and
+ * adjustments are held until the clicks of their partition are as far in time. That is for speed
+ * alone: nothing is held for long where no click comes, nor beyond HELD_BYTES.
+ *
  * stuck_note: the library can stop fetching without a word, and polling it counts as life. When
  * there are messages and none has come for STUCK_NS, although the writers have room, the consumer
  * is made anew.
@@ -39,6 +44,8 @@
 #define CHUNK_RECORDS 256
 #define CHUNK_BYTES (256 * 1024)
 #define LANE_CHUNKS 63
+#define HELD_BYTES (64 * 1024 * 1024)
+#define HELD_NS (2 * NS_PER_S)
 
 /* What was read of a partition and not handed over yet; offsets of pointers into bytes are kept as
  * integers. */
@@ -56,7 +63,13 @@ struct part {
 	bool revoke_pending; /* a MSG_REVOKED is to be pushed */
 	struct fence claim;
 	int64_t position[EVENT_KINDS]; /* the next offset to come; -1: from the beginning */
-	struct chunk *chunk;	       /* NULL until first used */
+	struct chunk *chunk;	       /* of clicks; NULL until first used */
+
+	/* see order_note */
+	struct chunk **held; /* of the other topics, in order; the last one is being filled */
+	size_t held_n, held_cap;
+	int64_t click_ms;  /* of the last click that came */
+	uint64_t click_ns; /* when that was */
 };
 
 struct consumer {
@@ -83,6 +96,9 @@ struct consumer {
 	uint64_t progress_ns;	 /* when last something was read, or nothing was there to be read */
 	uint64_t recreate_at_ns; /* 0: the consumer is fine */
 	uint64_t pushed_back_ns; /* how long to wait the next time a writer has no room */
+	uint64_t full_at_ns;	 /* when last a writer had none */
+	uint64_t turn_ns;	 /* when this turn began */
+	size_t held_bytes;
 };
 
 static struct lane *lane_of(struct consumer *c, int32_t partition)
@@ -90,10 +106,9 @@ static struct lane *lane_of(struct consumer *c, int32_t partition)
 	return c->lanes[(unsigned)partition % c->n_writers];
 }
 
-/* Hand the partition's chunk to its writer; false when the writer has no room. */
-static bool flush_chunk(struct consumer *c, int32_t partition)
+/* Hand a chunk to the partition's writer; false when the writer has no room. */
+static bool send_chunk(struct consumer *c, int32_t partition, struct chunk *k)
 {
-	struct chunk *k = c->parts[partition].chunk;
 	if (k == NULL || k->n == 0)
 		return true;
 	struct msg *m = msg_new(MSG_RECORDS, k->n * sizeof(struct record) + k->bytes.len);
@@ -117,23 +132,101 @@ static bool flush_chunk(struct consumer *c, int32_t partition)
 	return true;
 }
 
+static void free_chunk(struct chunk *k)
+{
+	if (k != NULL)
+		buf_release(&k->bytes);
+	free(k);
+}
+
+static void drop_held(struct consumer *c, struct part *part)
+{
+	for (size_t i = 0; i < part->held_n; i++) {
+		c->held_bytes -= part->held[i]->bytes.len;
+		free_chunk(part->held[i]);
+	}
+	part->held_n = 0;
+}
+
+/* See order_note. */
+static bool may_go(const struct consumer *c, int32_t p, const struct chunk *k)
+{
+	const struct part *part = &c->parts[p];
+	const int64_t next = part->position[EVENT_CLICK] > 0 ? part->position[EVENT_CLICK] : 0;
+	const int64_t end = kafka_consumer_end(c->kafka, EVENT_CLICK, p);
+	const uint64_t since = part->click_ns > c->full_at_ns ? part->click_ns : c->full_at_ns;
+	return (end >= 0 && next >= end) || k->records[k->n - 1].time_ms <= part->click_ms ||
+	       c->held_bytes > HELD_BYTES || c->turn_ns > since + HELD_NS;
+}
+
+/* Hand over what need not be held; false when the writer has no room. */
+static bool flush_held(struct consumer *c, int32_t p)
+{
+	struct part *part = &c->parts[p];
+	size_t done = 0;
+	bool has_room = true;
+	while (has_room && done < part->held_n && may_go(c, p, part->held[done])) {
+		const size_t bytes = part->held[done]->bytes.len;
+		has_room = send_chunk(c, p, part->held[done]);
+		if (has_room) {
+			c->held_bytes -= bytes;
+			free_chunk(part->held[done++]);
+		}
+	}
+	part->held_n -= done;
+	for (size_t i = 0; i < part->held_n; i++)
+		part->held[i] = part->held[i + done];
+	return has_room;
+}
+
 /* A writer that has no room is not asked again for its other partitions. */
 static bool flush_all(struct consumer *c)
 {
 	uint64_t full = 0;
 	for (int32_t p = 0; p < c->partitions; p++) {
 		const uint64_t bit = UINT64_C(1) << (unsigned)p % c->n_writers;
-		if ((full & bit) == 0 && !flush_chunk(c, p))
+		if ((full & bit) == 0 && !(send_chunk(c, p, c->parts[p].chunk) && flush_held(c, p)))
 			full |= bit;
 	}
 	return full == 0;
 }
 
-static void add_record(struct part *part, const struct record *rec)
+/* A writer never splits a chunk, so none is larger than its largest batch. */
+static bool chunk_is_full(const struct consumer *c, const struct chunk *k)
 {
+	return k != NULL && (k->n == CHUNK_RECORDS || k->n == c->cfg->batch_max_events ||
+			     k->bytes.len >= CHUNK_BYTES);
+}
+
+/* The chunk of held records that has room. */
+static struct chunk *held_chunk(struct consumer *c, struct part *part)
+{
+	if (part->held_n > 0 && !chunk_is_full(c, part->held[part->held_n - 1]))
+		return part->held[part->held_n - 1];
+	if (part->held_n == part->held_cap) {
+		part->held_cap = part->held_cap == 0 ? 16 : part->held_cap * 2;
+		part->held = xrealloc(part->held, part->held_cap * sizeof(struct chunk *));
+	}
+	part->held[part->held_n] = xcalloc(1, sizeof(struct chunk));
+	return part->held[part->held_n++];
+}
+
+static struct chunk *chunk_for(struct consumer *c, struct part *part, const struct record *rec)
+{
+	if (rec->topic != EVENT_CLICK) {
+		c->held_bytes += rec->payload_len + rec->key_len;
+		return held_chunk(c, part);
+	}
+	part->click_ms = rec->time_ms;
+	part->click_ns = c->turn_ns;
 	if (part->chunk == NULL)
 		part->chunk = xcalloc(1, sizeof(*part->chunk));
-	struct chunk *k = part->chunk;
+	return part->chunk;
+}
+
+static void add_record(struct consumer *c, struct part *part, const struct record *rec)
+{
+	struct chunk *k = chunk_for(c, part, rec);
 	k->records[k->n] = *rec;
 	k->payload_at[k->n] = k->bytes.len;
 	if (rec->payload != NULL)
@@ -143,14 +236,6 @@ static void add_record(struct part *part, const struct record *rec)
 		buf_add(&k->bytes, rec->key, rec->key_len);
 	k->n++;
 	part->position[rec->topic] = rec->offset + 1;
-}
-
-/* A writer never splits a chunk, so none is larger than its largest batch. */
-static bool chunk_is_full(const struct consumer *c, const struct part *part)
-{
-	const struct chunk *k = part->chunk;
-	return k != NULL && (k->n == CHUNK_RECORDS || k->n == c->cfg->batch_max_events ||
-			     k->bytes.len >= CHUNK_BYTES);
 }
 
 /* Tell the library which claimed partitions to read, and from where. */
@@ -186,6 +271,8 @@ static bool claim_wanted(struct consumer *c)
 			return false;
 		part->ours = part->claim_pending = true;
 		part->revoke_pending = false;
+		part->click_ms = INT64_MIN;
+		part->click_ns = c->turn_ns;
 		memcpy(part->position, part->claim.next_offset, sizeof(part->position));
 		for (int k = 0; k < EVENT_KINDS; k++)
 			atomic_store_explicit(&c->gauges[k][p].next_offset, part->position[k],
@@ -210,6 +297,8 @@ static void forget_parts(struct consumer *c)
 			part->chunk->n = 0;
 			buf_clear(&part->chunk->bytes);
 		}
+		drop_held(c, part);
+		part->click_ms = INT64_MIN;
 		for (int k = 0; k < EVENT_KINDS; k++)
 			atomic_store_explicit(&c->gauges[k][p].lag, -1, memory_order_relaxed);
 	}
@@ -337,10 +426,10 @@ static bool poll_turn(struct consumer *c, bool *any)
 			if (p >= c->partitions || !c->parts[p].ours ||
 			    rec.offset < c->parts[p].position[rec.topic])
 				break;
-			add_record(&c->parts[p], &rec);
+			add_record(c, &c->parts[p], &rec);
 			*any = true;
-			if (chunk_is_full(c, &c->parts[p]) &&
-			    (!announce_all(c) || !flush_chunk(c, p)))
+			if (chunk_is_full(c, c->parts[p].chunk) &&
+			    (!announce_all(c) || !send_chunk(c, p, c->parts[p].chunk)))
 				return false;
 			break;
 		}
@@ -369,7 +458,7 @@ static void look_for_hang(struct consumer *c, uint64_t now)
 /* Longer and longer: while PostgreSQL is down every try is in vain. */
 static uint64_t pushed_back(struct consumer *c, uint64_t now)
 {
-	c->progress_ns = now;
+	c->progress_ns = c->full_at_ns = now;
 	const uint64_t wait_ns = c->pushed_back_ns;
 	c->pushed_back_ns = wait_ns * 2 < PUSHED_BACK_MAX_NS ? wait_ns * 2 : PUSHED_BACK_MAX_NS;
 	return wait_ns;
@@ -379,6 +468,7 @@ static uint64_t on_idle(void *self)
 {
 	struct consumer *c = self;
 	const uint64_t now = clock_mono_ns();
+	c->turn_ns = now;
 	if (c->recreate_at_ns != 0) {
 		if (now < c->recreate_at_ns)
 			return c->recreate_at_ns - now;
@@ -465,9 +555,9 @@ void consumer_stop(struct consumer *c)
 		return;
 	actor_stop(&c->actor);
 	for (int32_t p = 0; p < c->partitions; p++) {
-		if (c->parts[p].chunk != NULL)
-			buf_release(&c->parts[p].chunk->bytes);
-		free(c->parts[p].chunk);
+		free_chunk(c->parts[p].chunk);
+		drop_held(c, &c->parts[p]);
+		free(c->parts[p].held);
 	}
 	free(c->parts);
 	free(c->wanted);
