@@ -1,4 +1,4 @@
--- List a piece's days for journals and caches, as list_changes.sql. A week or month is written again with any of its
+-- List a piece's days for journals and caches, as book_day_shares.sql. A week or month is written again with any of its
 -- days: the first that has a journal.
 -- $1 shard, $2 version, $3 piece
 INSERT INTO journal_changes (shard, version, campaign_id, day)

@@ -54,6 +54,7 @@ struct chunk {
 	size_t payload_at[CHUNK_RECORDS];
 	size_t key_at[CHUNK_RECORDS];
 	uint32_t n;
+	size_t held_bytes; /* counted in the consumer's, while it is held */
 	struct buf bytes;
 };
 
@@ -139,12 +140,16 @@ static void free_chunk(struct chunk *k)
 	free(k);
 }
 
+static void free_held(struct consumer *c, struct chunk *k)
+{
+	c->held_bytes -= sizeof(*k) + k->held_bytes;
+	free_chunk(k);
+}
+
 static void drop_held(struct consumer *c, struct part *part)
 {
-	for (size_t i = 0; i < part->held_n; i++) {
-		c->held_bytes -= part->held[i]->bytes.len;
-		free_chunk(part->held[i]);
-	}
+	for (size_t i = 0; i < part->held_n; i++)
+		free_held(c, part->held[i]);
 	part->held_n = 0;
 }
 
@@ -166,13 +171,12 @@ static bool flush_held(struct consumer *c, int32_t p)
 	size_t done = 0;
 	bool has_room = true;
 	while (has_room && done < part->held_n && may_go(c, p, part->held[done])) {
-		const size_t bytes = part->held[done]->bytes.len;
 		has_room = send_chunk(c, p, part->held[done]);
-		if (has_room) {
-			c->held_bytes -= bytes;
-			free_chunk(part->held[done++]);
-		}
+		if (has_room)
+			free_held(c, part->held[done++]);
 	}
+	if (done == 0)
+		return has_room;
 	part->held_n -= done;
 	for (size_t i = 0; i < part->held_n; i++)
 		part->held[i] = part->held[i + done];
@@ -208,14 +212,17 @@ static struct chunk *held_chunk(struct consumer *c, struct part *part)
 		part->held = xrealloc(part->held, part->held_cap * sizeof(struct chunk *));
 	}
 	part->held[part->held_n] = xcalloc(1, sizeof(struct chunk));
+	c->held_bytes += sizeof(struct chunk);
 	return part->held[part->held_n++];
 }
 
 static struct chunk *chunk_for(struct consumer *c, struct part *part, const struct record *rec)
 {
 	if (rec->topic != EVENT_CLICK) {
+		struct chunk *k = held_chunk(c, part);
+		k->held_bytes += rec->payload_len + rec->key_len;
 		c->held_bytes += rec->payload_len + rec->key_len;
-		return held_chunk(c, part);
+		return k;
 	}
 	part->click_ms = rec->time_ms;
 	part->click_ns = c->turn_ns;

@@ -1,11 +1,11 @@
 /*
  * The ledger: one transaction books a batch of one partition number, whole or not at all.
  *
- *      lock the fence row (epoch)   nobody else books this partition; what was read already is
- * skipped COPY to staging              clicks, conversions store deduplicating inserts; new
- * conversions with their touch paths, stored ones that the clicks change with other paths conflicts
- * same id and time, other content: out, to the dead letters book                         click
- * buckets, conversion buckets, day shares list changed days            for journals and caches
+ *      lock the fence row (epoch)   nobody else books this partition; what was read is skipped
+ *      clicks, adjustments          deduplicating inserts of the batch's arrays; click buckets
+ *      conversions                  new ones with their touch paths, stored ones that change
+ *      conflicts                    same id and time, other content: out, to the dead letters
+ *      book                         conversion buckets, day shares, changed days for journals
  *      advance the fence            offsets, counts, version + 1; COMMIT
  *
  * Usage: fill the rows of a batch with record_decode(), then ledger_book() until everything is

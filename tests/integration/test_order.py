@@ -170,3 +170,27 @@ def assert_workload_is_rich(reference):
     ties = {(c.user, c.campaign, c.source, c.ms) for c in reference.clicks}
     assert len(ties) < len(reference.clicks), "no two clicks of a user at the same time"
     assert len({c.id for c in reference.clicks}) < len(reference.clicks), "no id at two times"
+
+
+# --- backlogs ------------------------------------------------------------------------------------
+
+BACKLOG = 12_000  # of one partition: several fetches' worth of clicks, less than one of conversions
+
+
+def test_conversions_of_a_backlog_wait_for_their_clicks(world):
+    """Booked before their clicks, most of them would be booked again with each click."""
+    rng = model.seeded_random()
+    world.migrate(KAFKA_PARTITIONS=1)
+    users = [model.new_uuid(rng) for _ in range(BACKLOG // 10)]
+    campaign, first = model.new_uuid(rng), model.now_ms() - model.MS_PER_DAY // 2
+    conversions = 0
+    for i in range(BACKLOG):
+        more = ("click",) if rng.random() >= 0.05 else ("conversion", "purchase", 100)
+        event = model.Event(more[0], model.new_uuid(rng), first + 100 * i, rng.choice(users), campaign, "x", *more[1:])
+        world.produce(event.kind, event.message(), event.user.encode())
+        conversions += event.kind == "conversion"
+    world.flush()
+    server = world.serve(KAFKA_PARTITIONS=1)
+    world.wait_processed()
+    late = eventually(lambda: [server.metrics()["tyr_late_attributions_total"]], 5)[0]
+    assert late < conversions / 4, f"{late:g} of {conversions} were booked again"
