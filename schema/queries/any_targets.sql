@@ -2,7 +2,11 @@
 -- need not be run if there is none.
 -- $1 the longest window, milliseconds, $2 clicks
 WITH any_named AS (
-	SELECT EXISTS (SELECT FROM conversion_events WHERE named_click_id IS NOT NULL) AS named -- as there
+	SELECT (
+		SELECT named_click_id FROM conversion_events
+		WHERE named_click_id >= '00000000-0000-0000-0000-000000000000'
+		ORDER BY named_click_id -- as there
+		LIMIT 1) IS NOT NULL AS named
 )
 SELECT EXISTS (
 	SELECT

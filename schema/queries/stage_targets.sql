@@ -5,7 +5,11 @@
 -- $1 the longest window, milliseconds, $2 clicks, $3 conversions, $4 adjustments
 WITH any_named AS (
 	-- Where no stored conversion names a click, none of the partitions need be asked for each click.
-	SELECT EXISTS (SELECT FROM conversion_events WHERE named_click_id IS NOT NULL) AS named
+	SELECT (
+		SELECT named_click_id FROM conversion_events
+		WHERE named_click_id >= '00000000-0000-0000-0000-000000000000'
+		ORDER BY named_click_id -- so that one row of each partition's index is read, whatever there is
+		LIMIT 1) IS NOT NULL AS named
 ), targets AS (
 	(
 		SELECT DISTINCT ON (s.conversion_id, s.conversion_date) s.n, NULL::oid AS home, NULL::tid AS place,
