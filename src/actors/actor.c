@@ -9,11 +9,16 @@
 
 #include "util/log.h"
 
+static bool is_full(const struct actor *a)
+{
+	return a->ops->is_full != NULL && a->ops->is_full(a->self);
+}
+
 /* Take what is there, up to the bound; how many messages that were. */
 static unsigned take_messages(struct actor *a)
 {
 	unsigned n = 0;
-	while (n < ACTOR_BATCH && (a->ops->is_full == NULL || !a->ops->is_full(a->self))) {
+	while (n < ACTOR_BATCH && !is_full(a)) {
 		struct msg *m = mailbox_pop(a->mb);
 		if (m == NULL)
 			break;
@@ -43,7 +48,7 @@ static void *run(void *arg)
 		const unsigned n = take_messages(a);
 		const uint64_t sleep_ns = a->ops->on_idle(a->self);
 		if (n == 0 && sleep_ns > 0 && !mailbox_is_closed(a->mb))
-			mailbox_wait(a->mb, ticket, sleep_ns);
+			mailbox_wait(a->mb, ticket, sleep_ns, !is_full(a));
 	}
 	drain(a);
 	if (a->ops->fini != NULL)

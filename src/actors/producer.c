@@ -14,6 +14,13 @@
  * nothing in flight is old: a Kafka that is only just alive would stall again at once, and each
  * time what is in flight would be sent twice.
  *
+ * round_note: what counts is how many events a request to Kafka carries, since each costs the
+ * broker and the library about as much as a hundred events do. So messages are handed over in
+ * rounds: while one is on its way new ones stay in their lanes, where they cost nobody a wake-up,
+ * and all of them make up the next. A lone event never waits. A round that takes longer than
+ * KAFKA_LINGER_US (a slow partition, a far broker) does not hold up the next, and more than
+ * ROUND_RECORDS in flight fill the library's requests by themselves.
+ *
  * fatal_note: when the library's producer fails for good it is asked for everything it still has,
  * which comes back without acknowledgement and so goes to the spool; then it is replaced.
  */
@@ -29,6 +36,7 @@
 #include "util/log.h"
 
 #define IDLE_NS (50 * NS_PER_MS)
+#define ROUND_RECORDS 2048
 #define SPOOL_LANE 65535
 #define REPLACE_NS NS_PER_S
 
@@ -46,6 +54,8 @@ struct producer {
 	struct kafka_producer *kafka;
 	struct msg *oldest, *newest; /* messages in flight, in the order they came */
 	int64_t inflight;	     /* their records that the library has */
+	bool took;		     /* messages came since the last look, see round_note */
+	uint64_t held_until_ns;	     /* 0: messages are taken as they come */
 	bool stalled;		     /* see breaker_note */
 	bool recovered;		     /* a probe was quick since it stalled */
 	struct msg *probe;	     /* in flight while stalled; NULL: none */
@@ -138,6 +148,7 @@ static void on_msg(void *self, struct msg *m)
 {
 	struct producer *p = self;
 	ASSERT(m->kind == MSG_PRODUCE || m->kind == MSG_DRAIN);
+	p->took = true;
 	const bool through = is_let_through(p, m);
 	m->produce.pending = 0;
 	for (uint32_t i = 0; through && i < m->produce.n; i++) {
@@ -233,13 +244,34 @@ static void replace_failed(struct producer *p)
 	p->replace_at_ns = now + REPLACE_NS;
 }
 
+/* See round_note. How long the actor may sleep. */
+static uint64_t hold_next_round(struct producer *p)
+{
+	const uint64_t now = clock_mono_ns();
+	if (p->inflight == 0 || p->inflight >= ROUND_RECORDS || p->stalled)
+		p->held_until_ns = 0;
+	else if (p->took)
+		p->held_until_ns = now + (uint64_t)p->cfg->kafka_linger_us * NS_PER_US;
+	else if (now >= p->held_until_ns)
+		p->held_until_ns = 0;
+	p->took = false;
+	const uint64_t left_ns = p->held_until_ns == 0 ? IDLE_NS : p->held_until_ns - now;
+	return left_ns < IDLE_NS ? left_ns : IDLE_NS;
+}
+
 static uint64_t on_idle(void *self)
 {
 	struct producer *p = self;
 	kafka_producer_poll(p->kafka);
 	replace_failed(p);
 	judge(p);
-	return IDLE_NS;
+	return hold_next_round(p);
+}
+
+static bool is_full(void *self)
+{
+	const struct producer *p = self;
+	return p->held_until_ns != 0;
 }
 
 static void init(void *self)
@@ -257,7 +289,7 @@ static void fini(void *self)
 }
 
 static const struct actor_ops ops = {
-	.init = init, .on_msg = on_msg, .on_idle = on_idle, .fini = fini};
+	.init = init, .on_msg = on_msg, .on_idle = on_idle, .is_full = is_full, .fini = fini};
 
 struct producer *producer_start(const struct config *cfg, struct mailbox *mb, struct mailbox *spool,
 				struct metrics_set *metrics, struct health *health)

@@ -16,6 +16,8 @@
 #include "util/log.h"
 
 #define EVENT_MESSAGES 512
+#define LINGER_MS "0.2" /* for what is handed over in one go to leave in one request a partition   \
+			 */
 #define PURGE_NS (10 * NS_PER_S)
 
 struct kafka_producer {
@@ -30,11 +32,9 @@ struct kafka_producer {
 
 static rd_kafka_conf_t *producer_conf(const struct config *cfg)
 {
-	char linger[32];
 	rd_kafka_conf_t *conf = kafka_conf(cfg);
-	snprintf(linger, sizeof(linger), "%.3f", (double)cfg->kafka_linger_us / 1000.0);
 	kafka_set(conf, "enable.idempotence", "true"); /* with it: acks=all, retries, order */
-	kafka_set(conf, "linger.ms", linger);
+	kafka_set(conf, "linger.ms", LINGER_MS);
 	kafka_set(conf, "queue.buffering.max.messages", "200000");
 	kafka_set(conf, "queue.buffering.max.kbytes", "262144");
 	/* Long, since giving up early makes gaps and duplicates; the HTTP deadline is our own. */

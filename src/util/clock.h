@@ -22,6 +22,7 @@ int64_t clock_to_system_ms(int64_t wall_ms);
 /** Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t clock_mono_ns(void);
 
+#define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
 

@@ -56,7 +56,6 @@ struct mailbox {
 	/* set at start, then read-only */
 	const char *name;
 	unsigned lanes_max;
-	unsigned words;
 	int fd; /* -1: the event count is used */
 
 	/* shared */
@@ -77,16 +76,27 @@ struct mailbox {
 	_Atomic uint64_t beats;
 };
 
+static unsigned words_for(unsigned lanes)
+{
+	return (lanes + LANES_PER_WORD - 1) / LANES_PER_WORD;
+}
+
+/* Those that can have a bit set. seq_cst: a lane is opened before it is pushed to, so whoever
+ * misses it here is woken by that push, see wake_note. */
+static unsigned words_in_use(const struct mailbox *mb)
+{
+	return words_for(atomic_load(&mb->lanes_open));
+}
+
 struct mailbox *mailbox_new(const char *name, unsigned lanes_max, bool with_fd)
 {
 	ASSERT(lanes_max > 0);
 	struct mailbox *mb = xcalloc_aligned(1, sizeof(*mb));
 	mb->name = name;
 	mb->lanes_max = lanes_max;
-	mb->words = (lanes_max + LANES_PER_WORD - 1) / LANES_PER_WORD;
 	mb->lanes = xcalloc(lanes_max, sizeof(*mb->lanes));
-	mb->ready = xcalloc_aligned(mb->words, sizeof(*mb->ready));
-	mb->pending = xcalloc(mb->words, sizeof(*mb->pending));
+	mb->ready = xcalloc_aligned(words_for(lanes_max), sizeof(*mb->ready));
+	mb->pending = xcalloc(words_for(lanes_max), sizeof(*mb->pending));
 	mb->fd = with_fd ? eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) : -1;
 	ASSERT(!with_fd || mb->fd >= 0);
 	mb->watched_fd = -1;
@@ -209,11 +219,14 @@ static void *pop_from_word(struct mailbox *mb, unsigned w, unsigned from)
 
 void *mailbox_pop(struct mailbox *mb)
 {
-	const unsigned start = mb->cursor < mb->words * LANES_PER_WORD ? mb->cursor : 0;
+	const unsigned words = words_in_use(mb);
+	if (words == 0)
+		return NULL;
+	const unsigned start = mb->cursor < words * LANES_PER_WORD ? mb->cursor : 0;
 	unsigned w = start / LANES_PER_WORD;
 	void *msg = pop_from_word(mb, w, start % LANES_PER_WORD);
-	for (unsigned i = 0; msg == NULL && i < mb->words; i++) {
-		w = w + 1 < mb->words ? w + 1 : 0;
+	for (unsigned i = 0; msg == NULL && i < words; i++) {
+		w = w + 1 < words ? w + 1 : 0;
 		msg = pop_from_word(mb, w, 0);
 	}
 	return msg;
@@ -226,39 +239,45 @@ uint32_t mailbox_ticket(struct mailbox *mb)
 
 static bool has_work(const struct mailbox *mb)
 {
-	for (unsigned w = 0; w < mb->words; w++) {
+	for (unsigned w = 0; w < words_in_use(mb); w++) {
 		if (mb->pending[w] != 0 || atomic_load(&mb->ready[w]) != 0)
 			return true;
 	}
 	return false;
 }
 
+static void poll_fds(const struct mailbox *mb, uint64_t timeout_ns)
+{
+	/* poll(2) passes over a negative descriptor */
+	struct pollfd pfds[] = {{.fd = mb->fd, .events = POLLIN},
+				{.fd = mb->watched_fd, .events = POLLIN}};
+	const struct timespec timeout = {
+		.tv_sec = (time_t)(timeout_ns / NS_PER_S),
+		.tv_nsec = (long)(timeout_ns % NS_PER_S),
+	};
+	uint64_t count;
+	if (ppoll(pfds, ARRAY_LEN(pfds), &timeout, NULL) > 0 && pfds[0].revents != 0 &&
+	    read(mb->fd, &count, sizeof(count)) < 0)
+		ASSERT(errno == EAGAIN || errno == EINTR);
+}
+
 static void wait_on_fd(struct mailbox *mb, uint64_t timeout_ns)
 {
 	atomic_store(&mb->sleeping, true); /* seq_cst: see wake_note */
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!has_work(mb)) {
-		/* poll(2) passes over a negative descriptor */
-		struct pollfd pfds[] = {{.fd = mb->fd, .events = POLLIN},
-					{.fd = mb->watched_fd, .events = POLLIN}};
-		const struct timespec timeout = {
-			.tv_sec = (time_t)(timeout_ns / NS_PER_S),
-			.tv_nsec = (long)(timeout_ns % NS_PER_S),
-		};
-		(void)ppoll(pfds, ARRAY_LEN(pfds), &timeout, NULL);
-	}
+	if (!has_work(mb) && !mailbox_is_closed(mb))
+		poll_fds(mb, timeout_ns);
 	atomic_store(&mb->sleeping, false);
-	uint64_t count;
-	if (read(mb->fd, &count, sizeof(count)) < 0)
-		ASSERT(errno == EAGAIN || errno == EINTR);
 }
 
-void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns)
+void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns, bool for_messages)
 {
-	if (mb->fd >= 0)
+	if (mb->fd < 0)
+		(void)event_count_wait(&mb->ec, ticket, clock_mono_ns() + timeout_ns);
+	else if (for_messages)
 		wait_on_fd(mb, timeout_ns);
 	else
-		(void)event_count_wait(&mb->ec, ticket, clock_mono_ns() + timeout_ns);
+		poll_fds(mb, timeout_ns);
 }
 
 int mailbox_fd(const struct mailbox *mb)

@@ -58,8 +58,9 @@ void *mailbox_pop(struct mailbox *mb);
 uint32_t mailbox_ticket(struct mailbox *mb);
 
 /** Sleep until something was pushed after @ticket, the eventfd was written, or @timeout_ns passed.
- * @thread receiver */
-void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns);
+ * Not @for_messages: with an eventfd what is pushed neither ends the sleep nor costs its sender a
+ * system call. @thread receiver */
+void mailbox_wait(struct mailbox *mb, uint32_t ticket, uint64_t timeout_ns, bool for_messages);
 
 /** The eventfd, to be given to a client library that wakes the receiver; -1 without one. @thread
  * receiver */

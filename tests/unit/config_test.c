@@ -395,7 +395,7 @@ static void test_help_names_every_option(void **state)
 	buf_clear(&out);
 	config_help(&out, false);
 	assert_non_null(
-		strstr(out.data, "  KAFKA_LINGER_US, default 500 us\n      how long the producer"));
+		strstr(out.data, "  KAFKA_LINGER_US, default 5000 us\n      how long events wait"));
 	buf_release(&out);
 }
 
