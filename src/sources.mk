@@ -141,5 +141,6 @@ SOURCES := \
 	util/mailbox.c \
 	util/metrics.c \
 	util/money.c \
+	util/stack.c \
 	util/uuid.c \
 	util/uuid_set.c

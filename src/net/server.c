@@ -28,6 +28,7 @@
 #include "net/worker.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/stack.h"
 
 #define API_QUEUE 1024 /* accepted connections that wait for a worker */
 #define ADMIN_QUEUE 64
@@ -150,6 +151,7 @@ static void *on_thread_start(const struct mg_context *ctx, int type)
 	ASSERT(index < port->n_workers);
 	struct worker *w = worker_new(port, index);
 	port->workers[index] = w;
+	stack_trim(); /* most workers wait for a connection, perhaps for ever */
 	atomic_fetch_add_explicit(&port->ready, 1, memory_order_release);
 	return w;
 }
