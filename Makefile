@@ -5,6 +5,8 @@
 # make faults       seeded schedules of faults, checked from outside: SEED= N= ONLY= CELLS= SECONDS_MAX=
 # make soak         a short load test against a running server
 # make clients      build the load generator build/clients: many keep-alive clients, some of them slow
+# make bench        measure the program beside its limits: ONLY= SECONDS= ROUNDS= EVENTS= STORED= RATE= MINUTES= WORKERS=
+# make bench-compare BASE=file [NEW=file]   compare two results of it by their ratios
 # make lint         gcc's analyzer, cppcheck, shellcheck
 # make fmt          format the sources;  make fmt-check  fail on a difference
 # make docs-check   fail if README's options and metrics differ from their tables
@@ -66,7 +68,7 @@ $(OUT)/tests/%: tests/%.c $(OBJECTS) | $(OUT)/gen/queries.h
 	@echo "test $<"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(CPPFLAGS) -Itests/unit -MMD -MP $(LDFLAGS) -o $@ $< $(OBJECTS) -lcmocka $(LDLIBS)
 
--include $(OBJECTS:.o=.d) $(OBJ)/main.d $(wildcard $(OUT)/tests/*/*.d)
+-include $(OBJECTS:.o=.d) $(OBJ)/main.d $(wildcard $(OUT)/tests/*/*.d $(OUT)/limits/*.d)
 
 install:
 	$(Q)deploy/install.sh run
@@ -104,6 +106,24 @@ build/clients: loadtest/clients.c
 	@echo "cc $<"
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(CFLAGS)) -o $@ $<
 
+# what the machine's parts can do alone, for `make bench` to measure beside the program
+LIMITS := http
+.PHONY: limits bench bench-compare
+limits: $(LIMITS:%=$(OUT)/limits/%)
+
+$(OUT)/limits/%: loadtest/limits/%.c $(OBJECTS) | $(OUT)/gen/queries.h
+	@echo "limit $<"
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(OBJECTS) $(LDLIBS)
+
+BENCH_ARGS := $(foreach v,ONLY SECONDS ROUNDS EVENTS STORED RATE MINUTES WORKERS,$(if $($v),--$(shell \
+	echo $v | tr A-Z a-z) $($v)))
+bench: all limits clients
+	$(Q)deploy/install.sh bench
+	$(Q)TYR_BINARY=$(OUT)/tyrattribution loadtest/bench.py run $(BENCH_ARGS)
+
+bench-compare:
+	$(Q)loadtest/bench.py compare $(if $(BASE),--base $(BASE)) $(if $(NEW),--new $(NEW))
+
 fmt:
 	$(Q)clang-format -i $$(find src tests -name '*.[ch]')
 
@@ -121,4 +141,4 @@ lint: $(OUT)/gen/queries.h headers-check
 	$(Q)tests/lint.sh
 
 clean:
-	$(Q)rm -rf build/obj build/gen build/tests build/address build/thread build/tyrattribution build/clients
+	$(Q)rm -rf build/obj build/gen build/tests build/address build/thread build/tyrattribution build/clients build/limits

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what is missing on Debian 12: for running (run), or for running and testing (test).
+# Installs what is missing on Debian 12: for running (run), for running and testing (test), or for
+# running and measuring (bench).
 #
-#   install.sh run|test
+#   install.sh run|test|bench
 #
 # It ends at once, without the network, where nothing is missing. It neither starts nor stops a system
 # service: the Redis and PostgreSQL it installs are only run privately, by deploy/services.sh.
@@ -16,7 +17,7 @@ die() { printf 'install: %s\n' "$*" >&2; exit 1; }
 
 wanted() {
 	local lists=("$here/packages-build.txt" "$here/packages-run.txt")
-	[ "$1" = run ] || lists+=("$here/packages-test.txt")
+	[ "$1" = run ] || lists+=("$here/packages-$1.txt")
 	sed 's/#.*//' "${lists[@]}" | xargs -n 1
 }
 
@@ -78,8 +79,8 @@ install() {
 }
 
 case ${1:-} in
-run | test) ;;
-*) die "usage: install.sh run|test" ;;
+run | test | bench) ;;
+*) die "usage: install.sh run|test|bench" ;;
 esac
 
 mapfile -t packages < <(wanted "$1")

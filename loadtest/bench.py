@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Measure the program beside the limits of its parts, in alternation, on services of its own.
+
+    make bench                                  every case; the table, and build/bench/TIME.json
+    make bench ONLY=ingest,batch-1000 SECONDS=5 ROUNDS=2
+    make bench-compare BASE=file [NEW=file]     the newest result, or that one, beside an earlier one
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import signal
+import sys
+import time
+
+import bench_http
+import bench_probe
+import bench_result
+from bench_rig import BUILD, ROOT, BenchError, Rig
+
+RESULTS = BUILD / "bench"
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One line of the table of cases: run(rig, case, settings, **args) answers rows."""
+    name: str
+    what: str
+    run: object
+    args: dict
+
+
+def case(name, what, run, **args):
+    return Case(name, what, run, args)
+
+
+CASES = (
+    *(case(f"ingest-{n}", f"click a request, {n} connections, ROLE=ingest", bench_http.ingest, connections=n,
+           role="ingest") for n in (1, 64, 256)),
+    *(case(f"ingest-all-{n}", f"click a request, {n} connections, ROLE=all", bench_http.ingest, connections=n,
+           role="all") for n in (1, 64, 256)),
+)
+
+
+def chosen(only):
+    """The cases named, or whose names begin so."""
+    if not only:
+        return list(CASES)
+    found = []
+    for word in only.split(","):
+        exact = [c for c in CASES if c.name == word]
+        fitting = exact or [c for c in CASES if c.name.startswith(word)]
+        if not word or not fitting:
+            raise BenchError(f"ONLY={only}: no case is named or begins '{word}'; there are "
+                             f"{', '.join(c.name for c in CASES)}")
+        found += [c for c in fitting if c not in found]
+    return found
+
+
+def run(settings):
+    """Run the chosen cases, print the table, write the file; the exit status."""
+    cases, rows, failed = chosen(settings.only), [], 0
+    with Rig(settings.binary) as rig:
+        head = {"machine": bench_probe.machine(), "versions": bench_probe.versions(rig, ROOT),
+                "settings": {key: value for key, value in vars(settings).items()
+                             if key not in ("command", "binary", "only")}}
+        for number, one in enumerate(cases, 1):
+            began = time.monotonic()
+            try:
+                rows += one.run(rig, one, settings, **one.args)
+            except BenchError as error:
+                failed += 1
+                print(f"bench: {one.name} failed: {error}", file=sys.stderr, flush=True)
+            print(f"bench: {number}/{len(cases)} {one.name}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    if rows:
+        print(" ".join(f"{key}={value}" for part in head.values() for key, value in part.items()))
+        print(bench_result.table(rows))
+        print(f"written to {bench_result.save(RESULTS, head, rows)}")
+    return 1 if failed else 0
+
+
+def compare(args):
+    """Print the comparison; the exit status."""
+    try:
+        if not args.base:
+            raise BenchError("which result to compare with? make bench-compare BASE=file")
+        new = pathlib.Path(args.new) if args.new else bench_result.newest(RESULTS)
+        print(f"base {args.base}, new {new}")
+        print(bench_result.compare(bench_result.load(args.base), bench_result.load(new)))
+    except ValueError as error:
+        raise BenchError(str(error)) from None
+    return 0
+
+
+def positive(kind):
+    """An argument's type: a number over zero."""
+    def parse(text):
+        value = kind(text)
+        if value <= 0:
+            raise ValueError
+        return value
+    parse.__name__ = "number over zero"
+    return parse
+
+
+def parse_args(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    of_run = commands.add_parser("run", epilog="cases: " + ", ".join(c.name for c in CASES))
+    of_run.add_argument("--only", default="", help="names of cases, or how they begin, with commas")
+    of_run.add_argument("--seconds", type=positive(float), default=10, help="of each measurement (%(default)s)")
+    of_run.add_argument("--rounds", type=positive(int), default=3, help="alternations (%(default)s)")
+    of_run.add_argument("--workers", type=positive(int), default=512, help="HTTP threads of both (%(default)s)")
+    of_compare = commands.add_parser("compare")
+    of_compare.add_argument("--base", default="")
+    of_compare.add_argument("--new", default="")
+    args = parser.parse_args(argv)
+    args.binary = os.environ.get("TYR_BINARY") or str(BUILD / "tyrattribution")
+    return args
+
+
+def main():
+    def end(*_):
+        sys.exit(143)
+    signal.signal(signal.SIGTERM, end)
+    args = parse_args(sys.argv[1:])
+    try:
+        return run(args) if args.command == "run" else compare(args)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
