@@ -5,7 +5,7 @@
 # make faults       seeded schedules of faults, checked from outside: SEED= N= ONLY= CELLS= SECONDS_MAX=
 # make soak         a short load test against a running server
 # make clients      build the load generator build/clients: many keep-alive clients, some of them slow
-# make bench        measure the program beside its limits: ONLY= SECONDS= ROUNDS= EVENTS= STORED= RATE= MINUTES= WORKERS=
+# make bench        measure the program beside its limits: ONLY= SECONDS= ROUNDS= EVENTS= STORED= RATE= MINUTES= ...
 # make bench-compare BASE=file [NEW=file]   compare two results of it by their ratios
 # make lint         gcc's analyzer, cppcheck, shellcheck
 # make fmt          format the sources;  make fmt-check  fail on a difference
@@ -107,15 +107,15 @@ build/clients: loadtest/clients.c
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=% -fno-sanitize%,$(CFLAGS)) -o $@ $<
 
 # what the machine's parts can do alone, for `make bench` to measure beside the program
-LIMITS := http
+LIMITS := copy http ledger produce reads
 .PHONY: limits bench bench-compare
 limits: $(LIMITS:%=$(OUT)/limits/%)
 
-$(OUT)/limits/%: loadtest/limits/%.c $(OBJECTS) | $(OUT)/gen/queries.h
+$(OUT)/limits/%: loadtest/limits/%.c loadtest/limits/feed.c $(OBJECTS) | $(OUT)/gen/queries.h
 	@echo "limit $<"
-	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(OBJECTS) $(LDLIBS)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< loadtest/limits/feed.c $(OBJECTS) $(LDLIBS)
 
-BENCH_ARGS := $(foreach v,ONLY SECONDS ROUNDS EVENTS STORED RATE MINUTES WORKERS,$(if $($v),--$(shell \
+BENCH_ARGS := $(foreach v,ONLY SECONDS ROUNDS EVENTS STORED RATE MINUTES CLIENTS WORKERS,$(if $($v),--$(shell \
 	echo $v | tr A-Z a-z) $($v)))
 bench: all limits clients
 	$(Q)deploy/install.sh bench

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 
+import bench_flow
 import bench_http
 import bench_probe
 import bench_result
@@ -40,6 +41,20 @@ CASES = (
            role="ingest") for n in (1, 64, 256)),
     *(case(f"ingest-all-{n}", f"click a request, {n} connections, ROLE=all", bench_http.ingest, connections=n,
            role="all") for n in (1, 64, 256)),
+    *(case(f"batch-{n}", f"batches of {n:,}, beside librdkafka alone", bench_http.batches, size=n)
+      for n in (10, 100, 1000)),
+    case("backlog", "a backlog to committed rows", bench_flow.backlog),
+    case("sustained", "ingest and processing at RATE", bench_flow.steady, share=1, minutes=False),
+    case("clients", "keep-alive clients: p99", bench_flow.clients),
+    *(case(f"statistics-{n}", f"a year by day, {n} connections", bench_http.statistics, connections=n)
+      for n in (1, 16, 256)),
+    *(case(f"statistics-ingest-{n}", f"the same, {n} connections, 10,000 events/s come in", bench_http.statistics,
+           connections=n, rate=10000) for n in (1, 16, 256)),
+    *(case(f"freshness-{n}", f"201 to visible, p99, {n:,} events/s", bench_flow.freshness, rate=n)
+      for n in (100, 5000, 20000)),
+    case("idle-256", "memory idle, 256 workers", bench_flow.idle, workers=256),
+    case("idle", "memory idle, default settings", bench_flow.idle, workers=None),
+    case("soak", "half of RATE for MINUTES", bench_flow.steady, share=0.5, minutes=True),
 )
 
 
@@ -112,6 +127,11 @@ def parse_args(argv):
     of_run.add_argument("--seconds", type=positive(float), default=10, help="of each measurement (%(default)s)")
     of_run.add_argument("--rounds", type=positive(int), default=3, help="alternations (%(default)s)")
     of_run.add_argument("--workers", type=positive(int), default=512, help="HTTP threads of both (%(default)s)")
+    of_run.add_argument("--events", type=positive(int), default=300_000, help="of a backlog (%(default)s)")
+    of_run.add_argument("--stored", type=int, default=0, help="events before the backlog (%(default)s)")
+    of_run.add_argument("--rate", type=positive(int), default=25_000, help="events a second of sustained (%(default)s)")
+    of_run.add_argument("--minutes", type=positive(float), default=1, help="of the soak (%(default)s)")
+    of_run.add_argument("--clients", type=positive(int), default=10_000, help="keep-alive clients (%(default)s)")
     of_compare = commands.add_parser("compare")
     of_compare.add_argument("--base", default="")
     of_compare.add_argument("--new", default="")

@@ -1,12 +1,16 @@
 """The benchmark's cases that are requests and answers: ingest, batches, statistics, many clients."""
 
+import datetime
+import hashlib
 import os
 import subprocess
 import time
+import uuid
 
+from bench_pace import pace
 from bench_probe import Meter, service_pids
 from bench_result import make_row
-from bench_rig import ROOT, BenchError, eventually, last_json
+from bench_rig import BUILD, ROOT, BenchError, eventually, last_json
 
 WRK_LUA = ROOT / "loadtest/wrk.lua"
 DRAIN_SECONDS = 300
@@ -95,6 +99,78 @@ def ingest(rig, case, settings, connections, role):
     load(server.url)
     try:
         found = alternate(settings.rounds, ours, lambda: measured(rig, bare, load))
+    finally:
+        server.stop()
+        bare.stop()
+    return [make_row(case.name, case.what, "/s", *found)]
+
+
+def batches(rig, case, settings, size):
+    """Batches on four connections beside librdkafka alone."""
+    world = rig.world()
+    server = rig.serve(world, ROLE="ingest", HTTP_WORKERS=settings.workers)
+
+    def load(url):
+        return wrk(url, 4, settings.seconds, "batch", size)
+
+    def limit():
+        meter = Meter(service_pids(rig))
+        result = last_json(rig.run([BUILD / "limits/produce", "alone", int(settings.seconds * 1000)], world.env),
+                           "produce")
+        cpu = meter.cpu() | {"load generator": result["cpu"]}
+        return {"value": result["events"] / result["seconds"], "cpu": per_million(cpu, result["events"])}
+
+    load(server.url)
+    try:
+        found = alternate(settings.rounds, lambda: measured(rig, server, load, size), limit)
+    finally:
+        server.stop()
+    return [make_row(case.name, case.what, "/s", *found)]
+
+
+def year_world(rig):
+    """A world with the year of loadtest/statistics.sql."""
+    world = rig.world(KAFKA_PARTITIONS=4)
+    rig.psql(ROOT / "loadtest/statistics.sql", world.name)
+    return world
+
+
+def statistics_query(rig, world):
+    """A year by day: the path, a file of its campaigns for wrk.lua."""
+    file = rig.dir / "campaigns"
+    ids = [str(uuid.UUID(hashlib.md5(f"campaign {i}".encode()).hexdigest())) for i in range(50)]
+    file.write_text("\n".join(ids) + "\n", encoding="ascii")
+    day = world.sql("SELECT (now() AT TIME ZONE 'UTC')::date - 364")
+    return f"/api/campaigns/statistics?group_by=daily&from={datetime.date.fromisoformat(day)}&campaign_id=", file, ids
+
+
+def warm_statistics(server, path, ids):
+    """Wait until the program has written its journals and answers from them; the size of an answer."""
+    def size():
+        sizes = [len(body) for status, body in (server.fetch(path + one) for one in ids) if status == 200]
+        return max(sizes) if len(sizes) == len(ids) else 0
+    eventually(lambda: size() and server.lag() == 0, DRAIN_SECONDS, "every campaign is answered")
+    return size()
+
+
+def statistics(rig, case, settings, connections, rate=0):
+    """A year by day beside a bare CivetWeb that answers as many bytes, both with `rate` events a second coming in."""
+    world = rig.once("year", lambda: year_world(rig))
+    server = rig.serve(world, HTTP_WORKERS=settings.workers)
+    path, file, ids = statistics_query(rig, world)
+    bare = rig.bare_http(settings.workers, warm_statistics(server, path, ids))
+
+    def load(url):
+        return wrk(url, connections, settings.seconds, "get", path, file)
+
+    def ingesting(process):
+        with pace(server.listen, rate):
+            return measured(rig, process, load)
+
+    load(server.url)
+    try:
+        found = alternate(settings.rounds, lambda: ingesting(server), lambda: ingesting(bare))
+        drain(server)
     finally:
         server.stop()
         bare.stop()

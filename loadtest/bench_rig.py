@@ -135,6 +135,11 @@ class Server(Process):
         return [(line.rsplit(" ", 1)[0], float(line.rsplit(" ", 1)[1]))
                 for line in text.splitlines() if line and line[0] != "#"]
 
+    def events(self, outcome):
+        """How many messages this process has stored, or what else became of them."""
+        return sum(value for name, value in self.metrics()
+                   if name.startswith("tyr_events_total{") and f'outcome="{outcome}"' in name)
+
     def lag(self):
         """Messages in Kafka that this process has not processed; None while it cannot tell."""
         found = [value for name, value in self.metrics() if name.startswith("tyr_consumer_lag{")]
@@ -144,14 +149,15 @@ class Server(Process):
 class World:
     """A database, topics, a group and a Redis database that no other case has."""
 
-    def __init__(self, rig, number, options):
+    def __init__(self, rig, number, template, options):
         self.rig, self.name = rig, f"bench{number}"
         self.env = {"KAFKA_PARTITIONS": 8, "LOG_LEVEL": "info"} | rig.env | {
             "DB_NAME": self.name, "REDIS_DB": number % 16, "KAFKA_GROUP_ID": self.name,
             "KAFKA_CLICK_TOPIC": f"{self.name}-clicks", "KAFKA_CONVERSION_TOPIC": f"{self.name}-conversions",
             "KAFKA_ADJUSTMENT_TOPIC": f"{self.name}-adjustments",
         } | options
-        rig.psql(f"CREATE DATABASE {self.name} OWNER {rig.env['DB_USER']}", database="postgres", user="postgres")
+        copied = f" TEMPLATE {template.name}" if template else ""
+        rig.psql(f"CREATE DATABASE {self.name} OWNER {rig.env['DB_USER']}{copied}", "postgres", "postgres")
         rig.run([rig.binary, "migrate"], self.env)
 
     def sql(self, statement):
@@ -170,7 +176,8 @@ class Rig:
         self.binary = str(pathlib.Path(binary).resolve())
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tyr-bench-"))
         os.chmod(self.dir, 0o755)  # PostgreSQL runs as another user
-        self.env, self._stack, self._worlds, self._logs = {}, contextlib.ExitStack(), 0, 0
+        self.env, self._made, self._stack = {}, {}, contextlib.ExitStack()
+        self._worlds, self._logs = 0, 0
 
     def __enter__(self):
         self._stack.callback(shutil.rmtree, self.dir, ignore_errors=True)
@@ -211,17 +218,24 @@ class Rig:
             raise BenchError(f"{pathlib.Path(command[0]).name} ended with {done.returncode}:\n{last}")
         return done.stdout
 
-    def psql(self, statement, database, user=None):
-        """Run statements, or a file given as a Path; the output, unaligned, fields parted by |."""
+    def psql(self, statement, database, user=None, variables=None):
+        """Run statements, or a file given as a Path with its variables; the output, unaligned, fields parted by |."""
         source = ["-f", statement] if isinstance(statement, pathlib.Path) else ["-c", statement]
         env = {"PGPASSWORD": self.env["DB_PASSWORD"], "PGOPTIONS": "-c client_min_messages=warning"}
-        return self.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", self.env["DB_HOST"], "-p",
+        given = [word for name, value in (variables or {}).items() for word in ("-v", f"{name}={value}")]
+        return self.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *given, "-h", self.env["DB_HOST"], "-p",
                          self.env["DB_PORT"], "-U", user or self.env["DB_USER"], database, *source], env).strip()
 
-    def world(self, **options):
-        """A fresh world, migrated with these options."""
+    def world(self, template=None, **options):
+        """A fresh world, migrated with these options, its database a copy of another world's that nobody uses now."""
         self._worlds += 1
-        return World(self, self._worlds, options)
+        return World(self, self._worlds, template, options)
+
+    def once(self, name, make):
+        """What make() answers, made at the first call only."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name]
 
     def _folder(self):
         self._logs += 1
