@@ -50,10 +50,11 @@ CASES = (
       for n in (1, 16, 256)),
     *(case(f"statistics-ingest-{n}", f"the same, {n} connections, 10,000 events/s come in", bench_http.statistics,
            connections=n, rate=10000) for n in (1, 16, 256)),
+    *(case(f"live-{n}", f"today's numbers, {n} connections", bench_http.live, connections=n) for n in (1, 16, 256)),
     *(case(f"freshness-{n}", f"201 to visible, p99, {n:,} events/s", bench_flow.freshness, rate=n)
       for n in (100, 5000, 20000)),
     case("idle-256", "memory idle, 256 workers", bench_flow.idle, workers=256),
-    case("idle", "memory idle, default settings", bench_flow.idle, workers=None),
+    case("idle-default", "memory idle, default settings", bench_flow.idle, workers=None),
     case("soak", "half of RATE for MINUTES", bench_flow.steady, share=0.5, minutes=True),
 )
 

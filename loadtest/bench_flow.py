@@ -3,16 +3,14 @@
 import json
 import time
 
-from bench_http import drain, per_million
-from bench_pace import Pacer, Probe, pace, percentile
+from bench_http import HISTORY, PARTITIONS, drain, per_million
+from bench_pace import CAMPAIGNS, Pacer, Probe, pace, percentile
 from bench_probe import Meter, cpu_seconds, rss_mb, service_pids
 from bench_result import make_row
-from bench_rig import BUILD, ROOT, BenchError, eventually, last_json
+from bench_rig import BUILD, BenchError, eventually, last_json
 
 PROBES = 4
-CAMPAIGNS = 20
 HOURS = 20
-PARTITIONS = 8
 BACKLOG_SECONDS = 7200
 SAMPLES = 200
 
@@ -32,7 +30,7 @@ def history_world(rig, settings):
     if not settings.stored:
         return None
     world = rig.world(KAFKA_PARTITIONS=PARTITIONS)
-    rig.psql(ROOT / "loadtest/bench_history.sql", world.name,
+    rig.psql(HISTORY, world.name,
              variables={"stored": settings.stored, "campaigns": CAMPAIGNS, "partitions": PARTITIONS})
     return world
 

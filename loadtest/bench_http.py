@@ -1,18 +1,21 @@
 """The benchmark's cases that are requests and answers: ingest, batches, statistics, many clients."""
 
 import datetime
-import hashlib
 import os
 import subprocess
 import time
-import uuid
 
-from bench_pace import pace
+from bench_pace import CAMPAIGNS as PACED_CAMPAIGNS
+from bench_pace import campaign_id, pace
 from bench_probe import Meter, service_pids
 from bench_result import make_row
 from bench_rig import BUILD, ROOT, BenchError, eventually, last_json
 
 WRK_LUA = ROOT / "loadtest/wrk.lua"
+HISTORY = ROOT / "loadtest/bench_history.sql"
+PARTITIONS = 8
+YEAR_EVENTS, YEAR_CAMPAIGNS = 500_000, 50
+LIVE_RATE = 500
 DRAIN_SECONDS = 300
 
 
@@ -129,35 +132,41 @@ def batches(rig, case, settings, size):
 
 
 def year_world(rig):
-    """A world with the year of loadtest/statistics.sql."""
-    world = rig.world(KAFKA_PARTITIONS=4)
-    rig.psql(ROOT / "loadtest/statistics.sql", world.name)
+    """A world with a year of clicks of many campaigns, which is read much more often than it changes."""
+    world = rig.world(KAFKA_PARTITIONS=PARTITIONS)
+    rig.psql(HISTORY, world.name, variables={"stored": YEAR_EVENTS, "campaigns": YEAR_CAMPAIGNS,
+                                             "partitions": PARTITIONS})
     return world
 
 
-def statistics_query(rig, world):
-    """A year by day: the path, a file of its campaigns for wrk.lua."""
+def statistics_query(rig, days, campaigns):
+    """So many days until today by day: the path, a file of the campaigns for wrk.lua, the campaigns."""
     file = rig.dir / "campaigns"
-    ids = [str(uuid.UUID(hashlib.md5(f"campaign {i}".encode()).hexdigest())) for i in range(50)]
+    ids = [campaign_id(i) for i in range(campaigns)]
     file.write_text("\n".join(ids) + "\n", encoding="ascii")
-    day = world.sql("SELECT (now() AT TIME ZONE 'UTC')::date - 364")
-    return f"/api/campaigns/statistics?group_by=daily&from={datetime.date.fromisoformat(day)}&campaign_id=", file, ids
+    first = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=days - 1)
+    return f"/api/campaigns/statistics?group_by=daily&from={first}&campaign_id=", file, ids
 
 
 def warm_statistics(server, path, ids):
-    """Wait until the program has written its journals and answers from them; the size of an answer."""
-    def size():
-        sizes = [len(body) for status, body in (server.fetch(path + one) for one in ids) if status == 200]
-        return max(sizes) if len(sizes) == len(ids) else 0
-    eventually(lambda: size() and server.lag() == 0, DRAIN_SECONDS, "every campaign is answered")
-    return size()
+    """Wait until the program has journals of all days and answers without PostgreSQL; the size of an answer."""
+    sizes = []
+
+    def is_warm():
+        before = server.metric('tyr_statistics_source_total{source="postgres"}')
+        answers = [server.fetch(path + one) for one in ids]
+        sizes[:] = [len(body) for status, body in answers if status == 200]
+        time.sleep(0.2)
+        return len(sizes) == len(ids) and server.metric('tyr_statistics_source_total{source="postgres"}') == before
+    eventually(is_warm, DRAIN_SECONDS, "statistics are answered without PostgreSQL")
+    return max(sizes)
 
 
 def statistics(rig, case, settings, connections, rate=0):
     """A year by day beside a bare CivetWeb that answers as many bytes, both with `rate` events a second coming in."""
     world = rig.once("year", lambda: year_world(rig))
     server = rig.serve(world, HTTP_WORKERS=settings.workers)
-    path, file, ids = statistics_query(rig, world)
+    path, file, ids = statistics_query(rig, 365, YEAR_CAMPAIGNS)
     bare = rig.bare_http(settings.workers, warm_statistics(server, path, ids))
 
     def load(url):
@@ -174,4 +183,31 @@ def statistics(rig, case, settings, connections, rate=0):
     finally:
         server.stop()
         bare.stop()
+    return [make_row(case.name, case.what, "/s", *found)]
+
+
+def live(rig, case, settings, connections):
+    """Today's numbers over HTTP beside the same reads from Redis by one connection, as many in a pipeline."""
+    world = rig.world(KAFKA_PARTITIONS=PARTITIONS)
+    server = rig.serve(world, HTTP_WORKERS=settings.workers)
+    path, file, ids = statistics_query(rig, 1, PACED_CAMPAIGNS)
+    with pace(server.listen, LIVE_RATE):
+        time.sleep(2)  # so that every campaign has a day
+    drain(server)
+    warm_statistics(server, path, ids)
+
+    def load(url):
+        return wrk(url, connections, settings.seconds, "get", path, file)
+
+    def limit():
+        meter = Meter(service_pids(rig))
+        result = last_json(rig.run([BUILD / "limits/reads", int(settings.seconds * 1000), connections,
+                                    PACED_CAMPAIGNS], world.env), "reads")
+        return {"value": result["events"] / result["seconds"],
+                "cpu": per_million(meter.cpu() | {"program": result["cpu"]}, result["events"])}
+
+    try:
+        found = alternate(settings.rounds, lambda: measured(rig, server, load), limit)
+    finally:
+        server.stop()
     return [make_row(case.name, case.what, "/s", *found)]

@@ -11,6 +11,7 @@ import uuid
 
 from bench_rig import BenchError
 
+CAMPAIGNS = 20
 SENDERS = 4
 EVERY_SECONDS = 0.02
 BODIES = 8
@@ -27,7 +28,7 @@ def campaign_id(n):
 
 
 def _event(rng, number, when):
-    fields = {"campaign_id": campaign_id(rng.randrange(20)), "source": "newsletter",
+    fields = {"campaign_id": campaign_id(rng.randrange(CAMPAIGNS)), "source": "newsletter",
               "user_id": str(uuid.UUID(int=rng.getrandbits(128), version=4))}
     if number % CONVERSION_EVERY == CONVERSION_EVERY - 1:
         return fields | {"event": "conversion", "conversion_date": when, "type": "purchase", "value": rng.randrange(200)}

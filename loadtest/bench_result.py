@@ -69,6 +69,8 @@ def table(rows):
     text = align([list(HEADS), *(_line(row) for row in rows)])
     notes = [f"{row['what']}: " + ", ".join(f"{key} {number(value)}" for key, value in row["ours"]["more"].items())
              for row in rows if row["ours"].get("more")]
+    notes += [f"{row['what']}, the limit: " + ", ".join(f"{t} {number(row['limit'][t])}" for t in TIMES)
+              for row in rows if row["limit"] and row["limit"].get("p50") is not None]
     return "\n".join([text, *notes])
 
 

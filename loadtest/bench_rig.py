@@ -135,6 +135,10 @@ class Server(Process):
         return [(line.rsplit(" ", 1)[0], float(line.rsplit(" ", 1)[1]))
                 for line in text.splitlines() if line and line[0] != "#"]
 
+    def metric(self, name):
+        """One sample, by its name with labels."""
+        return dict(self.metrics())[name]
+
     def events(self, outcome):
         """How many messages this process has stored, or what else became of them."""
         return sum(value for name, value in self.metrics()
