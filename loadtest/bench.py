@@ -81,14 +81,15 @@ def run(settings):
         head = {"machine": bench_probe.machine(), "versions": bench_probe.versions(rig, ROOT),
                 "settings": {key: value for key, value in vars(settings).items()
                              if key not in ("command", "binary", "only")}}
-        for number, one in enumerate(cases, 1):
+        for done, one in enumerate(cases, 1):
             began = time.monotonic()
             try:
                 rows += one.run(rig, one, settings, **one.args)
             except BenchError as error:
                 failed += 1
                 print(f"bench: {one.name} failed: {error}", file=sys.stderr, flush=True)
-            print(f"bench: {number}/{len(cases)} {one.name}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            seconds = time.monotonic() - began
+            print(f"bench: {done}/{len(cases)} {one.name}, {seconds:.0f} s", file=sys.stderr, flush=True)
     if rows:
         print(" ".join(f"{key}={value}" for part in head.values() for key, value in part.items()))
         print(bench_result.table(rows))
@@ -109,15 +110,19 @@ def compare(args):
     return 0
 
 
-def positive(kind):
-    """An argument's type: a number over zero."""
+def number(kind, least):
+    """An argument's type: a number that is so large, or over zero for least None."""
     def parse(text):
         value = kind(text)
-        if value <= 0:
+        if value < (least or 0) or (least is None and value == 0):
             raise ValueError
         return value
-    parse.__name__ = "number over zero"
+    parse.__name__ = "number over zero" if least is None else f"number from {least}"
     return parse
+
+
+def positive(kind):
+    return number(kind, None)
 
 
 def parse_args(argv):
@@ -129,7 +134,7 @@ def parse_args(argv):
     of_run.add_argument("--rounds", type=positive(int), default=3, help="alternations (%(default)s)")
     of_run.add_argument("--workers", type=positive(int), default=512, help="HTTP threads of both (%(default)s)")
     of_run.add_argument("--events", type=positive(int), default=300_000, help="of a backlog (%(default)s)")
-    of_run.add_argument("--stored", type=int, default=0, help="events before the backlog (%(default)s)")
+    of_run.add_argument("--stored", type=number(int, 0), default=0, help="events before the backlog (%(default)s)")
     of_run.add_argument("--rate", type=positive(int), default=25_000, help="events a second of sustained (%(default)s)")
     of_run.add_argument("--minutes", type=positive(float), default=1, help="of the soak (%(default)s)")
     of_run.add_argument("--clients", type=positive(int), default=10_000, help="keep-alive clients (%(default)s)")

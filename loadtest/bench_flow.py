@@ -5,7 +5,7 @@ import time
 
 from bench_http import HISTORY, PARTITIONS, drain, per_million
 from bench_pace import CAMPAIGNS, Pacer, Probe, pace, percentile
-from bench_probe import Meter, cpu_seconds, rss_mb, service_pids
+from bench_probe import Meter, cpu_seconds, memory_mb, rss_mb, service_pids
 from bench_result import make_row
 from bench_rig import BUILD, BenchError, eventually, last_json
 
@@ -53,7 +53,7 @@ def process_backlog(rig, settings, world):
             raise BenchError("not all events of the backlog were stored")
         cpu = {"program": cpu_seconds(server.pid)} | services.cpu()
         return {"value": settings.events / seconds, "cpu": per_million(cpu, settings.events),
-                "memory": services.memory() | Meter({"program": server.pid}).memory(),
+                "memory": services.memory() | {"program": memory_mb(server.pid)},
                 "more": {"seconds": seconds, "seconds until ready": ready}}
     finally:
         server.stop()
@@ -113,13 +113,13 @@ def steady(rig, case, settings, share, minutes):
         meter, own = Meter({"program": server.pid} | service_pids(rig)), time.process_time()
         pacer = Pacer(server.listen, rate)
         samples = sample(server, seconds)
-        accepted = pacer.stop()
+        pacer.stop()
         cpu = meter.cpu() | {"load generator": time.process_time() - own}
         began = time.monotonic()
         drain(server)
         lags, times = [lag for _, lag, _ in samples], sorted(pacer.times_ms)
         measurement = {
-            "value": accepted, "cpu": per_million(cpu, pacer.sent), "memory": meter.memory(),
+            "value": pacer.accepted, "cpu": per_million(cpu, pacer.sent), "memory": meter.memory(),
             "p50": percentile(times, 0.5), "p99": percentile(times, 0.99), "p999": percentile(times, 0.999),
             "more": {"asked for": rate, "seconds": seconds, "lag at most": max(lags, default=None),
                      "lag at the end": lags[-1] if lags else None,
@@ -146,7 +146,7 @@ def freshness(rig, case, settings, rate):
                 raise BenchError("no click became visible in time; give more SECONDS")
             measurements.append({"value": percentile(times, 0.99), "p50": percentile(times, 0.5),
                                  "p99": percentile(times, 0.99), "p999": percentile(times, 0.999),
-                                 "more": {"clicks": len(times),
+                                 "more": {"clicks": len(times), "events/s that came in": pacer.accepted,
                                           "batch p99 ms": percentile(sorted(pacer.times_ms), 0.99)}})
     finally:
         server.stop()

@@ -173,8 +173,11 @@ def statistics(rig, case, settings, connections, rate=0):
         return wrk(url, connections, settings.seconds, "get", path, file)
 
     def ingesting(process):
-        with pace(server.listen, rate):
-            return measured(rig, process, load)
+        with pace(server.listen, rate) as pacer:
+            measurement = measured(rig, process, load)
+        if pacer:
+            measurement["more"] = {"events/s that came in": pacer.accepted}
+        return measurement
 
     load(server.url)
     try:

@@ -31,7 +31,8 @@ def _event(rng, number, when):
     fields = {"campaign_id": campaign_id(rng.randrange(CAMPAIGNS)), "source": "newsletter",
               "user_id": str(uuid.UUID(int=rng.getrandbits(128), version=4))}
     if number % CONVERSION_EVERY == CONVERSION_EVERY - 1:
-        return fields | {"event": "conversion", "conversion_date": when, "type": "purchase", "value": rng.randrange(200)}
+        return fields | {"event": "conversion", "conversion_date": when, "type": "purchase",
+                         "value": rng.randrange(200)}
     return fields | {"event": "click", "click_date": when}
 
 
@@ -45,6 +46,7 @@ class Pacer:
 
     def __init__(self, listen, rate):
         self.listen, self.sent, self.times_ms, self.problem = listen, 0, [], None
+        self.accepted = 0.0  # a second, once it is stopped
         self._size = max(1, round(rate * EVERY_SECONDS))
         self._every = self._size / rate
         rng = random.Random(1)
@@ -82,15 +84,13 @@ class Pacer:
             self.times_ms.append((time.monotonic() - due) * 1000)
 
     def stop(self):
-        """Stop; BenchError if a batch was refused. Answers the events a second that were accepted."""
-        seconds = time.monotonic() - self._began
-        sent = self.sent
+        """Stop; BenchError if a batch was refused."""
+        self.accepted = self.sent / (time.monotonic() - self._began)
         self._stop.set()
         for thread in self._threads:
             thread.join()
         if self.problem is not None:
             raise BenchError(f"sending at a fixed rate failed: {self.problem}")
-        return sent / seconds
 
 
 @contextlib.contextmanager

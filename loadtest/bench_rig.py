@@ -223,7 +223,7 @@ class Rig:
         return done.stdout
 
     def psql(self, statement, database, user=None, variables=None):
-        """Run statements, or a file given as a Path with its variables; the output, unaligned, fields parted by |."""
+        """Run statements, or a file given as a Path with its variables; the output, fields parted by |."""
         source = ["-f", statement] if isinstance(statement, pathlib.Path) else ["-c", statement]
         env = {"PGPASSWORD": self.env["DB_PASSWORD"], "PGOPTIONS": "-c client_min_messages=warning"}
         given = [word for name, value in (variables or {}).items() for word in ("-v", f"{name}={value}")]

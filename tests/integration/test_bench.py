@@ -60,12 +60,14 @@ def test_a_figure_that_one_round_lacks_is_the_median_of_the_others():
 def test_the_table_has_every_figure_in_its_column():
     noted = bench_result.make_row("b", "another", "MB", [measurement(1234.5, more={"lag at most": 17})], better="less")
     lines = bench_result.table([row(), noted]).splitlines()
-    head, first, second, note = lines
+    head, first, second, note, of_limit = lines
     assert head.split() == list(bench_result.HEADS)
     assert first.split("  ")[0] == "what ingest-64 is"
-    assert first.removeprefix("what ingest-64 is").split() == ["50", "/s", "100", "0.50", "1", "4", "9", "20", "5", "80"]
+    figures = ["50", "/s", "100", "0.50", "1", "4", "9", "20", "5", "80"]
+    assert first.removeprefix("what ingest-64 is").split() == figures
     assert "1,234 MB" in second or "1,235 MB" in second
     assert note == "another: lag at most 17"
+    assert of_limit == "what ingest-64 is, the limit: p50 1, p99 4, p999 9"
     assert first.index("0.50") + 4 == head.index("ratio") + 5  # aligned to the right
 
 
