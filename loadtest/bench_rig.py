@@ -227,8 +227,9 @@ class Rig:
         source = ["-f", statement] if isinstance(statement, pathlib.Path) else ["-c", statement]
         env = {"PGPASSWORD": self.env["DB_PASSWORD"], "PGOPTIONS": "-c client_min_messages=warning"}
         given = [word for name, value in (variables or {}).items() for word in ("-v", f"{name}={value}")]
-        return self.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *given, "-h", self.env["DB_HOST"], "-p",
-                         self.env["DB_PORT"], "-U", user or self.env["DB_USER"], database, *source], env).strip()
+        where = ["-h", self.env["DB_HOST"], "-p", self.env["DB_PORT"], "-U", user or self.env["DB_USER"], database]
+        return self.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *given, *where, *source],
+                        env).strip()
 
     def world(self, template=None, **options):
         """A fresh world, migrated with these options, its database a copy of another world's that nobody uses now."""
