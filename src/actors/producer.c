@@ -36,7 +36,7 @@
 #include "util/log.h"
 
 #define IDLE_NS (50 * NS_PER_MS)
-#define ROUND_RECORDS 2048
+#define ROUND_RECORDS 512
 #define SPOOL_LANE 65535
 #define REPLACE_NS NS_PER_S
 
