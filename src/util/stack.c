@@ -40,8 +40,8 @@ static size_t count_zero(char *p, const char *end)
 void stack_trim(void)
 {
 	pthread_attr_t attr;
-	void *start;
-	size_t size;
+	void *start = NULL;
+	size_t size = 0;
 	if (pthread_getattr_np(pthread_self(), &attr) != 0)
 		return;
 	const bool known = pthread_attr_getstack(&attr, &start, &size) == 0;
