@@ -20,7 +20,7 @@
 #include "util/log.h"
 
 #define FOLLOW_NS (2 * NS_PER_S) /* in one turn */
-#define TIMEOUT_MS 60000	 /* below ACTOR_STUCK_MS, which each statement begins anew */
+#define TIMEOUT_MS 110000	 /* below ACTOR_STUCK_MS, which each statement begins anew */
 #define FOLLOW_MIN 32		 /* changes of a shard in a transaction */
 #define LOCK_TIMEOUT_MS 30000	 /* another process may be writing a long range */
 #define MONTHS_INTERVAL_NS (3600 * NS_PER_S)
@@ -172,6 +172,7 @@ struct journal *journal_start(const struct config *cfg, struct mailbox *mb,
 		.session = SQL_journal_session,
 		.timeout_ms = TIMEOUT_MS,
 		.lock_timeout_ms = LOCK_TIMEOUT_MS,
+		.statement_timeout_ms = TIMEOUT_MS - 1000, /* or the server would go on with it */
 		.mailbox = mb,
 	};
 	struct journal *j = xcalloc(1, sizeof(*j));
