@@ -458,6 +458,12 @@ def test_late_events_and_rereading_while_rebuilding(world):
     check_world(world)
 
 
+def one_of(kind, where=""):
+    """The condition that one stored event fulfils; its id alone may have several times."""
+    key = f"{kind}_id, {kind}_date"
+    return f"({key}) = (SELECT {key} FROM {kind}_events {where} LIMIT 1)"
+
+
 def test_damage_is_found(world):
     """Whatever is changed by hand in a table, that table is named, with the place."""
     busy_log(world, 2000)
@@ -466,13 +472,11 @@ def test_damage_is_found(world):
     eventually(lambda: model.journals_follow(world.db()), 30)
     assert server.stop() == 0
     damages = (
-        ("DELETE FROM click_events WHERE click_id = (SELECT click_id FROM click_events LIMIT 1)", "click_events"),
-        ("UPDATE click_events SET source = 'x' WHERE click_id = (SELECT click_id FROM click_events LIMIT 1)",
-         "click_events"),
-        ("UPDATE conversion_events SET value_minor = value_minor + 1 WHERE conversion_id = "
-         "(SELECT conversion_id FROM conversion_events LIMIT 1)", "conversion_events"),
-        ("UPDATE conversion_events SET click_id = NULL, click_date = NULL WHERE conversion_id = "
-         "(SELECT conversion_id FROM conversion_events WHERE click_id IS NOT NULL LIMIT 1)", "conversion_events"),
+        (f"DELETE FROM click_events WHERE {one_of('click')}", "click_events"),
+        (f"UPDATE click_events SET source = 'x' WHERE {one_of('click')}", "click_events"),
+        (f"UPDATE conversion_events SET value_minor = value_minor + 1 WHERE {one_of('conversion')}", "conversion_events"),
+        ("UPDATE conversion_events SET click_id = NULL, click_date = NULL WHERE "
+         f"{one_of('conversion', 'WHERE click_id IS NOT NULL')}", "conversion_events"),
         ("INSERT INTO click_buckets SELECT shard, campaign_id, 'nowhere', bucket, 1 FROM click_buckets LIMIT 1",
          "click_buckets"),
         ("UPDATE conversion_buckets SET unattributed = unattributed + 1 WHERE ctid = (SELECT min(ctid) FROM "
