@@ -6,5 +6,5 @@ WHERE EXISTS (
 	SELECT FROM click_events e
 	WHERE e.click_id = s.click_id AND e.click_date = s.click_date
 		AND (e.user_id, e.campaign_id, e.source) IS DISTINCT FROM (s.user_id, s.campaign_id, s.source)
-	OFFSET 0 -- row by row, as in reattribute.sql
+	OFFSET 0 -- row by row, so that the planner cannot turn the join round
 )

@@ -2,7 +2,7 @@
 -- $1 piece
 INSERT INTO staged_targets AS s
 SELECT row_number() OVER (), NULL, c.home, c.place, c.conversion_id, c.conversion_date, c.user_id, c.campaign_id,
-	c.source, c.type, c.value_minor, c.named_click_id, j.adjusted_minor, j.is_cancelled
+	c.source, c.type, c.value_minor, c.named_click_id, NULL, NULL, j.adjusted_minor, j.is_cancelled
 FROM recounted_keys p
 CROSS JOIN LATERAL (
 	SELECT e.*, e.tableoid AS home, e.ctid AS place

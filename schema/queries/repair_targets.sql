@@ -3,7 +3,7 @@
 -- $1 shard, $2 piece
 INSERT INTO staged_targets AS s
 SELECT row_number() OVER (), NULL, c.tableoid, c.ctid, c.conversion_id, c.conversion_date, c.user_id, c.campaign_id,
-	c.source, c.type, c.value_minor, c.named_click_id, j.adjusted_minor, j.is_cancelled
+	c.source, c.type, c.value_minor, c.named_click_id, NULL, NULL, j.adjusted_minor, j.is_cancelled
 FROM wrong_attributions a
 JOIN conversion_events c ON c.conversion_id = a.conversion_id AND c.conversion_date = a.conversion_date
 CROSS JOIN LATERAL adjustments_of(c.conversion_id, c.user_id, c.value_minor) j

@@ -26,8 +26,7 @@ struct actor_ops {
 	void (*init)(void *self);		   /* first thing on the thread; may be NULL */
 	void (*on_msg)(void *self, struct msg *m); /* takes the message */
 	uint64_t (*on_idle)(void *self); /* nanoseconds it may sleep; 0: call again at once */
-	bool (*is_full)(
-		void *self);	  /* take no message now; NULL: never; decided in the callbacks */
+	bool (*is_full)(void *self);	 /* take no message now; may be NULL; callbacks decide it */
 	void (*fini)(void *self); /* last thing on the thread, the mailbox is empty; may be NULL */
 };
 

@@ -13,8 +13,6 @@
 #include "util/datetime.h"
 #include "util/money.h"
 
-#define CREDIT_WHOLE 1000000
-
 void changes_clear(struct changes *c, const struct row_types *types)
 {
 	c->n_days = c->n_deltas = 0;

@@ -16,8 +16,7 @@
 #include "util/buf.h"
 
 struct changes {
-	struct share
-		*days; /* before changes_settle what is added, credit in the place of conversions */
+	struct share *days; /* until changes_settle what is added, with credit for conversions */
 	uint32_t n_days, cap;
 	uint32_t share_type;
 	struct buf deltas, shares; /* arrays of ROW_DELTA and ROW_SHARE */

@@ -9,6 +9,8 @@
 #include <endian.h>
 #include <string.h>
 
+#include "util/datetime.h"
+
 #define PG_EPOCH_MS 946684800000ll /* 2000-01-01, where timestamptz counts from */
 
 void copy_row(struct buf *rows, int fields)
@@ -50,7 +52,7 @@ void copy_time(struct buf *rows, int64_t ms)
 
 void copy_date(struct buf *rows, int32_t day)
 {
-	copy_int4(rows, day - (int32_t)(PG_EPOCH_MS / 86400000));
+	copy_int4(rows, day - (int32_t)(PG_EPOCH_MS / MS_PER_DAY));
 }
 
 void copy_null(struct buf *rows)

@@ -31,7 +31,7 @@
 static const char published_edge, read_edge;
 
 /* An entry's non-empty days as text, newest first, a comma behind each. */
-struct text {
+struct row_text {
 	struct buf rows;
 	size_t ends[]; /* by place in days: where its row, comma and all, ends */
 };
@@ -42,7 +42,7 @@ struct entry {
 	struct entry *older, *newer; /* the writer's: in the order of loading */
 	struct uuid campaign;
 	int32_t through;
-	_Atomic(struct text *) text; /* NULL until a reader wants it; see text_note */
+	_Atomic(struct row_text *) text; /* NULL until a reader wants it; see text_note */
 	size_t n;
 	struct day_totals days[]; /* ascending */
 };
@@ -145,7 +145,7 @@ enum history_result history_lookup(struct history_cache *cache, const struct uui
 	return e != NULL ? HISTORY_HIT : HISTORY_MISS;
 }
 
-static void free_text(struct text *t)
+static void free_text(struct row_text *t)
 {
 	if (t != NULL)
 		buf_release(&t->rows);
@@ -153,12 +153,12 @@ static void free_text(struct text *t)
 }
 
 /* See text_note. */
-static const struct text *text_of(const struct history_cache *cache, struct entry *e)
+static const struct row_text *text_of(const struct history_cache *cache, struct entry *e)
 {
-	struct text *t = atomic_load_explicit(&e->text, memory_order_acquire);
+	struct row_text *t = atomic_load_explicit(&e->text, memory_order_acquire);
 	if (t != NULL)
 		return t;
-	struct text *mine = xcalloc(1, sizeof(*mine) + e->n * sizeof(mine->ends[0]));
+	struct row_text *mine = xcalloc(1, sizeof(*mine) + e->n * sizeof(mine->ends[0]));
 	for (size_t i = e->n; i-- > 0;) {
 		if (!totals_is_zero(&e->days[i].totals)) {
 			cache->row_fn(&e->days[i], &mine->rows);
@@ -180,7 +180,7 @@ static void add_rows(const struct history_cache *cache, struct entry *e, int32_t
 	const size_t high = lower_bound(e, (to < e->through ? to : e->through) + 1);
 	if (low >= high)
 		return;
-	const struct text *t = text_of(cache, e);
+	const struct row_text *t = text_of(cache, e);
 	const size_t begin = high < e->n ? t->ends[high] : 0;
 	if (t->ends[low] > begin)
 		buf_add(rows, t->rows.data + begin, t->ends[low] - begin - 1); /* no last comma */

@@ -16,9 +16,7 @@
 #include "util/log.h"
 
 #define EVENT_MESSAGES 512
-#define LINGER_MS                                                                                  \
-	"0.2" /* for what is handed over in one go to leave in one request a partition             \
-	       */
+#define LINGER_MS "0.2" /* what is handed over in one go leaves in one request a partition */
 #define PURGE_NS (10 * NS_PER_S)
 
 struct kafka_producer {

@@ -61,6 +61,7 @@ struct ledger *ledger_new_in(const struct config *cfg, struct metrics *metrics, 
 	const struct pg_options options = {
 		.role = role,
 		.session = SQL_writer_session,
+		.more = SQL_paths_session,
 		.schema = schema,
 		.timeout_ms = WRITER_TIMEOUT_MS,
 		.lock_timeout_ms = 10000,

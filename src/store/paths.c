@@ -50,14 +50,11 @@ enum err paths_follow_rules_to(struct paths *p, struct pg *pg, int64_t revision)
 
 enum err paths_follow_rules(struct paths *p, struct pg *pg)
 {
-	PGresult *r = NULL;
+	int64_t revision = 0;
 	enum err e = row_types_learn(&p->types, pg);
 	if (e == ERR_OK)
-		e = pg_run(pg, SQL_attribution_revision, 0, NULL, &r);
-	if (e == ERR_OK)
-		e = paths_follow_rules_to(p, pg, pg_int(r, 0, 0));
-	PQclear(r);
-	return e;
+		e = rules_revision(pg, &revision);
+	return e == ERR_OK ? paths_follow_rules_to(p, pg, revision) : e;
 }
 
 int64_t paths_longest_ms(const struct paths *p)

@@ -10,7 +10,7 @@
  *      paths_store     into conversion_events
  *      paths_collect   what that changes in the sums, for store/changes.h
  *
- * Usage: in this order, once a transaction, on a session of writer_session.sql.
+ * Usage: in this order, once a transaction, on a session of paths_session.sql.
  * Threads: the one that owns the connection. Ownership: everything belongs to the struct.
  */
 #ifndef STORE_PATHS_H

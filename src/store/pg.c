@@ -598,6 +598,8 @@ static enum err set_session(struct pg *pg)
 	enum err e = pg_exec(pg, text);
 	if (e == ERR_OK && pg->options.session != SQL_NONE)
 		e = pg_exec(pg, sql_text(pg->options.session));
+	if (e == ERR_OK && pg->options.more != SQL_NONE)
+		e = pg_exec(pg, sql_text(pg->options.more));
 	return e;
 }
 

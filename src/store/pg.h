@@ -20,6 +20,7 @@ struct pg;
 struct pg_options {
 	const char *role;    /* "writer-0": part of application_name; borrowed for pg_new, copied */
 	enum sql session;    /* run after each connect; SQL_NONE: nothing */
+	enum sql more;	     /* run after that; SQL_NONE: nothing */
 	const char *schema;  /* where tables are found; NULL: the server's search_path; borrowed */
 	uint64_t timeout_ms; /* deadline of a statement */
 	int64_t lock_timeout_ms;      /* 0: no limit */

@@ -10,7 +10,7 @@
  * Each step may be cut off and called again. A dry run does the first two in one transaction, on
  * tables of the connection, and leaves nothing. See store/pending.h and
  * schema/migrations/008_recompute.sql.
- * Usage: a connection with RECOMPUTE_SESSION that holds repair_try_lock().
+ * Usage: a connection with RECOMPUTE_SESSION and paths_session.sql that holds repair_try_lock().
  * Threads: the one that uses the connection. Ownership: texts are borrowed for the call.
  */
 #ifndef STORE_RECOMPUTE_H

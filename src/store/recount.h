@@ -5,8 +5,9 @@
  * connection; recount_compare() holds one stored table against them and keeps what differs there,
  * for its details and for store/repair.h; recount_end() closes the snapshot. Everything is
  * set-based and one pass over each table, so memory here does not grow with the events. Ingestion
- * goes on meanwhile. Usage: a connection with RECOUNT_SESSION and a long deadline. Threads: the one
- * that uses the connection. Ownership: a finding's texts are its own; finding_release frees them.
+ * goes on meanwhile. Usage: a connection with RECOUNT_SESSION, paths_session.sql and a long
+ * deadline. Threads: the one that uses the connection. Ownership: a finding's texts are its own;
+ * finding_release frees them.
  */
 #ifndef STORE_RECOUNT_H
 #define STORE_RECOUNT_H

@@ -1,9 +1,9 @@
 /*
  * The types of staged rows: composite types of the session, of which statements take arrays.
  *
- * Overview: schema/queries/writer_session.sql makes them, so their numbers are another connection's
- * others. Usage: row_types_learn(), then rows_begin(&b, types.of[ROW_CLICK]) of store/copy_rows.h.
- * Threads: the one that owns the connection.
+ * Overview: schema/queries/writer_session.sql and paths_session.sql make them, so their numbers are
+ * another connection's others. Usage: row_types_learn(), then rows_begin(&b, types.of[ROW_CLICK])
+ * of store/copy_rows.h. Threads: the one that owns the connection.
  */
 #ifndef STORE_ROW_TYPES_H
 #define STORE_ROW_TYPES_H

@@ -84,13 +84,19 @@ enum err rules_follow_to(struct pg *pg, struct rules *rules, int64_t *revision, 
 	return e;
 }
 
-enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision)
+enum err rules_revision(struct pg *pg, int64_t *out)
 {
 	PGresult *r;
 	const enum err e = pg_run(pg, SQL_attribution_revision, 0, NULL, &r);
-	if (e != ERR_OK)
-		return e;
-	const int64_t now = pg_int(r, 0, 0);
+	if (e == ERR_OK)
+		*out = pg_int(r, 0, 0);
 	PQclear(r);
-	return rules_follow_to(pg, rules, revision, now);
+	return e;
+}
+
+enum err rules_follow(struct pg *pg, struct rules *rules, int64_t *revision)
+{
+	int64_t now = 0;
+	const enum err e = rules_revision(pg, &now);
+	return e == ERR_OK ? rules_follow_to(pg, rules, revision, now) : e;
 }

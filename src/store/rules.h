@@ -9,6 +9,9 @@
 #include "domain/rules.h"
 #include "store/pg.h"
 
+/** The stored revision of the settings. */
+enum err rules_revision(struct pg *pg, int64_t *out) MUST_CHECK;
+
 /**
  * Bring @rules up to date: reads them if the stored revision is not *@revision, which is 0 at
  * first. Where conversions are booked this is done in the transaction, behind its first statement:

@@ -220,6 +220,7 @@ static enum tool_exit recompute(const struct config *cfg, struct metrics *metric
 {
 	const struct pg_options options = {.role = "recompute",
 					   .session = RECOMPUTE_SESSION,
+					   .more = SQL_paths_session,
 					   .timeout_ms = RECOMPUTE_TIMEOUT_MS,
 					   .lock_timeout_ms = 30000};
 	struct recompute_args args;

@@ -44,6 +44,7 @@ bool reconcile_open(struct reconcile *r)
 {
 	const struct pg_options recount = {.role = "reconcile",
 					   .session = RECOUNT_SESSION,
+					   .more = SQL_paths_session,
 					   .timeout_ms = RECOUNT_TIMEOUT_MS,
 					   .lock_timeout_ms = 30000};
 	const struct pg_options live = {.role = "reconcile live",
