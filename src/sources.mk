@@ -73,6 +73,7 @@ SOURCES := \
 	store/explain.c \
 	store/exports.c \
 	store/fence.c \
+	store/fresh.c \
 	store/history_cache.c \
 	store/journals.c \
 	store/kafka.c \

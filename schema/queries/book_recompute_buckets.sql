@@ -5,6 +5,7 @@ INSERT INTO recompute_buckets AS b (shard, campaign_id, source, type, model, buc
 SELECT $1::int, campaign_id, source, type, model, bucket, credit, value_minor, unattributed,
 	unattributed_value_minor
 FROM unnest($2::pg_temp.staged_delta[])
+ORDER BY campaign_id, bucket, source, type, model -- as they are folded in
 ON CONFLICT (campaign_id, bucket, shard, source, type, model) DO UPDATE
 SET credit = b.credit + excluded.credit, value_minor = b.value_minor + excluded.value_minor,
 	unattributed = b.unattributed + excluded.unattributed,

@@ -1,4 +1,6 @@
--- Drop the day shares from which the batch has taken away all that they stood for, after drop_empty_buckets.sql.
+-- Drop the day shares from which the batch has taken away all that they stood for, after drop_empty_buckets.sql. Those
+-- of live days stay, as zeros: live_days.sql names what Redis may hold, and a counter that starts over must find there
+-- what it has to write zeros over.
 -- $1 shard, $2 deltas
 DELETE FROM day_shares s
 USING (
@@ -11,6 +13,7 @@ CROSS JOIN LATERAL (
 	FROM day_shares e
 	WHERE e.campaign_id = d.campaign_id AND e.day = d.day AND e.shard = $1::int AND e.clicks = 0 AND e.conversions = 0
 		AND e.value_minor = 0 AND e.unattributed = 0 AND e.unattributed_value_minor = 0
+		AND e.day < (SELECT listed_through FROM journal_state)
 		AND NOT EXISTS (
 			SELECT FROM counted_buckets b
 			WHERE b.campaign_id = e.campaign_id AND b.shard = e.shard

@@ -3,5 +3,5 @@ SELECT partition FROM partition_fences
 UNION
 SELECT shard FROM recompute_paths
 UNION
-SELECT shard FROM recompute_buckets
+SELECT shard FROM recompute_days
 ORDER BY 1

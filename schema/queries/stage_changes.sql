@@ -1,27 +1,15 @@
--- Take the next listed changes, whole versions at a time, and note how far each shard got.
--- $1 most rows a shard
-WITH taken AS (
-	SELECT f.partition AS shard, upto.version
-	FROM partition_fences f
-	LEFT JOIN journal_progress p ON p.shard = f.partition
-	CROSS JOIN LATERAL (
-		SELECT max(version) AS version
-		FROM (
-			SELECT c.version
-			FROM journal_changes c
-			WHERE c.shard = f.partition AND c.version > coalesce(p.version, -1)
-			ORDER BY c.version
-			LIMIT $1::int
-		) next
-	) upto
-	WHERE upto.version IS NOT NULL
+-- Stage the next campaign days of a round. Answers whether a round is open, and whether it has more than these.
+-- $1 most
+WITH next AS MATERIALIZED (
+	SELECT campaign_id, day, row_number() OVER (ORDER BY campaign_id, day) AS n
+	FROM round_days
+	WHERE (campaign_id, day) > (SELECT campaign_id, day FROM round_place)
+	ORDER BY campaign_id, day
+	LIMIT $1::int + 1
 ), staged AS (
-	INSERT INTO staged_days (campaign_id, day)
-	SELECT DISTINCT c.campaign_id, c.day
-	FROM taken t
-	LEFT JOIN journal_progress p ON p.shard = t.shard
-	JOIN journal_changes c ON c.shard = t.shard AND c.version > coalesce(p.version, -1) AND c.version <= t.version
+	INSERT INTO staged_days (campaign_id, day) SELECT campaign_id, day FROM next WHERE n <= $1::int
+), placed AS (
+	UPDATE round_place p SET campaign_id = l.campaign_id, day = l.day
+	FROM (SELECT * FROM next WHERE n <= $1::int ORDER BY n DESC LIMIT 1) l
 )
-INSERT INTO journal_progress AS p (shard, version)
-SELECT shard, version FROM taken
-ON CONFLICT (shard) DO UPDATE SET version = excluded.version
+SELECT EXISTS (SELECT FROM round_versions), EXISTS (SELECT FROM next WHERE n > $1::int)

@@ -9,9 +9,11 @@ FROM staged_targets s
 CROSS JOIN LATERAL (
 	SELECT e.*
 	FROM recompute_paths e
-	WHERE e.conversion_id = s.conversion_id AND e.conversion_date = s.conversion_date AND s.n IS NULL
+	WHERE e.conversion_id = s.conversion_id AND e.conversion_date = s.conversion_date
+	OFFSET 0 -- target by target, so that the planner cannot turn the join round
 ) c
 CROSS JOIN LATERAL (SELECT cardinality(c.touch_ids) AS touches) n
 LEFT JOIN LATERAL unnest(c.touch_ids, c.touch_dates, c.touch_campaigns, c.touch_sources) WITH ORDINALITY
 	AS u (click_id, click_date, campaign_id, source, place) ON true
+WHERE s.n IS NULL
 ORDER BY s.t, u.place

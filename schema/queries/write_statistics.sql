@@ -10,7 +10,12 @@ FROM (
 	CROSS JOIN (VALUES ('weekly', 'week', interval '7 days'), ('monthly', 'month', interval '1 month'))
 		AS k (period_kind, unit, length)
 ) p
-JOIN campaign_journals j ON j.campaign_id = p.campaign_id AND j.day >= p.period AND j.day < p.upto
+CROSS JOIN LATERAL (
+	SELECT e.*
+	FROM campaign_journals e
+	WHERE e.campaign_id = p.campaign_id AND e.day >= p.period AND e.day < p.upto
+	OFFSET 0 -- as clear_quarters.sql
+) j
 GROUP BY p.campaign_id, p.period_kind, p.period
 ON CONFLICT (campaign_id, period_kind, period) DO UPDATE
 SET clicks = excluded.clicks, conversions = excluded.conversions, value_minor = excluded.value_minor,

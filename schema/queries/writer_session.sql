@@ -41,3 +41,10 @@ CREATE TYPE pg_temp.staged_adjustment AS (
 	log_offset      bigint,
 	accepted_at     timestamptz
 );
+-- What clicks add to a click bucket.
+CREATE TYPE pg_temp.staged_click_delta AS (
+	campaign_id uuid,
+	source      text COLLATE "C",
+	bucket      timestamptz,
+	clicks      bigint
+);

@@ -62,7 +62,9 @@ static enum err catch_up(struct history *h, const struct shard_versions *now, ui
 		history_clear(h->cache);
 		return ERR_OK;
 	}
-	if (now->closed_through > h->seen.closed_through && history_campaigns(h->cache) > 0) {
+	if (history_campaigns(h->cache) == 0)
+		return ERR_OK; /* what is loaded later has it all */
+	if (now->closed_through > h->seen.closed_through) {
 		e = days_newly_closed(h->pg, h->seen.closed_through, now->closed_through, put_day,
 				      h);
 		if (e == ERR_OK)

@@ -4,8 +4,11 @@
  * Runs on its own thread with a PostgreSQL connection of its own.
  *
  * pace_note: how long a changed day takes depends on what its buckets hold and on the machine, by a
- * factor of a thousand. So a transaction takes few changes at first, more while that is quick (a
- * day changed twice is written once), and fewer when it was slow.
+ * factor of a thousand. So a transaction takes few days at first, more while that is quick, and
+ * fewer when it was slow. And where late events keep changing the same days, writing these again
+ * and again would take a core for nothing: after a while of it the actor rests as long, and the
+ * events that come meanwhile are in the journals by one more writing. Nobody waits for that: a
+ * changed day is answered from elsewhere until then.
  */
 #include "actors/journal.h"
 
@@ -21,7 +24,7 @@
 
 #define FOLLOW_NS (2 * NS_PER_S) /* in one turn */
 #define TIMEOUT_MS 110000	 /* below ACTOR_STUCK_MS, which each statement begins anew */
-#define FOLLOW_MIN 32		 /* changes of a shard in a transaction */
+#define FOLLOW_MIN 8		 /* campaign days in a transaction */
 #define LOCK_TIMEOUT_MS 30000	 /* another process may be writing a long range */
 #define MONTHS_INTERVAL_NS (3600 * NS_PER_S)
 #define PRUNE_INTERVAL_NS (60 * NS_PER_S)
@@ -37,7 +40,8 @@ struct journal {
 	struct pg *pg;
 	struct months months;	/* partitions known to exist */
 	int32_t closed_through; /* as last heard; days are never opened again */
-	int follow;		/* changes of a shard to take in a transaction; see pace_note */
+	int follow;		/* campaign days to take in a transaction; see pace_note */
+	uint64_t rest_ns;	/* after this round; see pace_note */
 	uint64_t round_at_ns, months_at_ns, prune_at_ns;
 };
 
@@ -73,7 +77,7 @@ static void pace(struct journal *j, uint64_t took_ns)
 {
 	if (took_ns > FOLLOW_NS && j->follow > FOLLOW_MIN)
 		j->follow /= 2;
-	else if (took_ns < FOLLOW_NS / 4 && j->follow <= JOURNALS_FOLLOW_MAX / 2)
+	else if (took_ns < FOLLOW_NS / 4 && j->follow <= JOURNALS_PIECE_MAX / 2)
 		j->follow *= 2;
 }
 
@@ -81,16 +85,19 @@ static void pace(struct journal *j, uint64_t took_ns)
  * all the same, since an actor that makes no turn counts as one that hangs. */
 static enum err follow_changes(struct journal *j)
 {
-	const uint64_t until_ns = clock_mono_ns() + FOLLOW_NS;
+	const uint64_t turn_ns = clock_mono_ns();
 	int64_t written;
+	bool any;
 	enum err e;
 	do {
 		const uint64_t began_ns = clock_mono_ns();
-		e = journals_follow(j->pg, j->follow, &written);
-		pace(j, clock_mono_ns() - began_ns);
+		e = journals_follow(j->pg, j->follow, &any, &written);
+		if (any)
+			pace(j, clock_mono_ns() - began_ns);
 		metrics_add(j->metrics, M_JOURNALS_WRITTEN, e == ERR_OK ? written : 0);
-	} while (e == ERR_OK && written > 0 && clock_mono_ns() < until_ns &&
+	} while (e == ERR_OK && any && clock_mono_ns() - turn_ns < FOLLOW_NS &&
 		 !mailbox_is_closed(j->actor.mb));
+	j->rest_ns = clock_mono_ns() - turn_ns;
 	return e == ERR_BUSY ? ERR_OK : e;
 }
 
@@ -110,6 +117,7 @@ static enum err make_months(struct journal *j)
 static enum err round_of_work(struct journal *j, uint64_t now)
 {
 	enum err e = pg_ready(j->pg);
+	j->rest_ns = 0;
 	if (e == ERR_OK)
 		e = close_open_days(j);
 	if (e == ERR_OK)
@@ -136,8 +144,9 @@ static uint64_t on_idle(void *self)
 	if (e != ERR_OK)
 		log_warn("journal", "a round of journals failed, trying again| error=\"%s\"",
 			 err_text(e));
-	j->round_at_ns = clock_mono_ns() + interval_ns;
-	return interval_ns;
+	const uint64_t rest_ns = j->rest_ns > interval_ns ? j->rest_ns : interval_ns;
+	j->round_at_ns = clock_mono_ns() + rest_ns;
+	return rest_ns;
 }
 
 static void on_msg(void *self, struct msg *m)

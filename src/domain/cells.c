@@ -1,5 +1,5 @@
 /*
- * Adding up what conversions change.
+ * Adding up what events change.
  *
  * Pure functions, but for the memory of the table.
  */
@@ -117,6 +117,16 @@ void cells_book(struct cells *c, const struct path_wish *w, const struct path *p
 	}
 }
 
+void cells_add_click(struct cells *c, const struct uuid *campaign, struct text source,
+		     int64_t time_ms)
+{
+	const struct cell key = {.campaign_id = *campaign,
+				 .source = source,
+				 .type = {"", 0},
+				 .bucket_ms = floor_to_bucket(time_ms)};
+	cell_of(c, &key)->clicks++;
+}
+
 bool cells_share(const int32_t *credits, uint32_t n, int64_t value_minor, int64_t *values)
 {
 	uint64_t weights[PATH_MAX_LIMIT + 2];
@@ -133,11 +143,35 @@ const struct cell *cells_next(const struct cells *c, uint32_t *at)
 	while (*at < c->capacity) {
 		const struct cell *cell = &c->slots[(*at)++];
 		if (cell->type.data != NULL &&
-		    (cell->credit != 0 || cell->unattributed != 0 || cell->value_minor != 0 ||
-		     cell->unattributed_value_minor != 0))
+		    (cell->clicks != 0 || cell->credit != 0 || cell->unattributed != 0 ||
+		     cell->value_minor != 0 || cell->unattributed_value_minor != 0))
 			return cell;
 	}
 	return NULL;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct cell *x = *(const struct cell *const *)a, *y = *(const struct cell *const *)b;
+	int order = uuid_compare(&x->campaign_id, &y->campaign_id);
+	if (order == 0)
+		order = (x->bucket_ms > y->bucket_ms) - (x->bucket_ms < y->bucket_ms);
+	if (order == 0)
+		order = text_compare(x->source, y->source);
+	if (order == 0)
+		order = text_compare(x->type, y->type);
+	return order != 0 ? order : strcmp(model_word(x->model), model_word(y->model));
+}
+
+const struct cell **cells_sorted(const struct cells *c, uint32_t *n)
+{
+	const struct cell **sorted = xcalloc(c->n + 1, sizeof(const struct cell *));
+	uint32_t at = 0;
+	*n = 0;
+	while ((sorted[*n] = cells_next(c, &at)) != NULL)
+		++*n;
+	qsort(sorted, *n, sizeof(const struct cell *), by_key);
+	return sorted;
 }
 
 void cells_clear(struct cells *c)

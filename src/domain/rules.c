@@ -15,6 +15,12 @@ bool text_is_equal(struct text a, struct text b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+int text_compare(struct text a, struct text b)
+{
+	const int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 static struct text keep(struct arena *a, struct text t)
 {
 	return (struct text){arena_strndup(a, t.data, t.len), t.len};

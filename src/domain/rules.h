@@ -28,6 +28,9 @@ struct text {
 /** The same bytes? */
 bool text_is_equal(struct text a, struct text b);
 
+/** As memcmp; a beginning comes before the whole. */
+int text_compare(struct text a, struct text b);
+
 struct window_rule {
 	struct uuid campaign_id; /* nil: every campaign */
 	struct text type;	 /* "": every type */

@@ -37,26 +37,6 @@ void changes_add_clicks(struct changes *c, struct uuid campaign_id, int32_t day,
 	add_day(c, campaign_id, day)->clicks = clicks;
 }
 
-static int compare_texts(const struct text *a, const struct text *b)
-{
-	const int order = memcmp(a->data, b->data, a->len < b->len ? a->len : b->len);
-	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
-}
-
-/* As the primary key of the buckets, so that neighbours are looked for one after the other. */
-static int by_key(const void *a, const void *b)
-{
-	const struct cell *x = *(const struct cell *const *)a, *y = *(const struct cell *const *)b;
-	int order = uuid_compare(&x->campaign_id, &y->campaign_id);
-	if (order == 0)
-		order = (x->bucket_ms > y->bucket_ms) - (x->bucket_ms < y->bucket_ms);
-	if (order == 0)
-		order = compare_texts(&x->source, &y->source);
-	if (order == 0)
-		order = compare_texts(&x->type, &y->type);
-	return order != 0 ? order : strcmp(model_word(x->model), model_word(y->model));
-}
-
 static void add_cell(struct changes *c, const struct cell *cell)
 {
 	struct totals *t = add_day(c, cell->campaign_id, day_of_ms(cell->bucket_ms));
@@ -73,11 +53,8 @@ static void add_cell(struct changes *c, const struct cell *cell)
 
 void changes_add_cells(struct changes *c, const struct cells *cells)
 {
-	const struct cell **sorted = xcalloc(cells->n + 1, sizeof(const struct cell *));
-	uint32_t n = 0, at = 0;
-	while ((sorted[n] = cells_next(cells, &at)) != NULL)
-		n++;
-	qsort(sorted, n, sizeof(const struct cell *), by_key);
+	uint32_t n;
+	const struct cell **sorted = cells_sorted(cells, &n);
 	for (uint32_t i = 0; i < n; i++)
 		add_cell(c, sorted[i]);
 	free(sorted);

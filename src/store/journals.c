@@ -8,6 +8,13 @@
  * In further transactions, whose snapshots are younger than (1), write the journals from the
  * buckets, and at last raise closed_through. A booking between the two is in the list, and maybe in
  * the journal already; following the list writes it again.
+ *
+ * round_note: one transaction may list any number of days, and many list the same ones. So a round
+ * first notes how far the list goes, then writes the days that it has up to there, each once, in
+ * pieces, and with the last piece it notes that they are done. In between every reader still takes
+ * all of them for changed. Days that change once more meanwhile are listed behind the round. It is
+ * in tables of the connection: one that is cut off begins anew, and two processes that take turns
+ * write some days twice.
  */
 #include "store/journals.h"
 
@@ -16,8 +23,9 @@
 
 #include "store/statement.h"
 
-#define PIECE_DAYS "500" /* campaign days written in one transaction */
-#define INT_TEXT_MAX 16
+#define PIECE_DAYS "500"       /* campaign days of a range written in one transaction */
+#define ROUND_CHANGES "100000" /* of a shard, about: days count as changed until a round ends */
+#define NUMBER_MAX 16
 
 enum err journals_closed_through(struct pg *pg, int32_t *out)
 {
@@ -59,7 +67,7 @@ static enum err finish(struct pg *pg, enum err e)
 
 /* The campaign day that the next piece of a range begins with. */
 struct place {
-	char day[INT_TEXT_MAX];
+	char day[NUMBER_MAX];
 	char campaign[UUID_TEXT_LEN + 1];
 	bool at_end;
 };
@@ -98,7 +106,7 @@ static enum err write_piece(struct pg *pg, struct place *at, const char *to, int
 enum err journals_write(struct pg *pg, int32_t from, int32_t to, int64_t *written)
 {
 	static const struct uuid nil;
-	char last[INT_TEXT_MAX];
+	char last[NUMBER_MAX];
 	struct place at = {.at_end = false};
 	enum err e = ERR_OK;
 	snprintf(at.day, sizeof(at.day), "%d", from);
@@ -115,7 +123,7 @@ enum err journals_write(struct pg *pg, int32_t from, int32_t to, int64_t *writte
 
 enum err journals_close(struct pg *pg, int32_t day, int64_t *written)
 {
-	char text[INT_TEXT_MAX];
+	char text[NUMBER_MAX];
 	int32_t closed_through;
 	snprintf(text, sizeof(text), "%d", day);
 	const char *const params[] = {text};
@@ -128,29 +136,58 @@ enum err journals_close(struct pg *pg, int32_t day, int64_t *written)
 	return e == ERR_OK ? pg_run(pg, SQL_close_days, 1, params, NULL) : e;
 }
 
-enum err journals_follow(struct pg *pg, int most, int64_t *written)
+/* Ask what is answered by one boolean. */
+static enum err ask(struct pg *pg, enum sql question, bool *yes)
 {
-	char text[INT_TEXT_MAX];
-	snprintf(text, sizeof(text), "%d", most);
-	const char *const params[] = {text};
 	PGresult *r;
+	const enum err e = pg_run(pg, question, 0, NULL, &r);
+	*yes = e == ERR_OK && *PQgetvalue(r, 0, 0) == 't';
+	PQclear(r);
+	return e;
+}
+
+/* ERR_BUSY: another process holds it. */
+static enum err try_lock(struct pg *pg)
+{
+	bool ours;
+	const enum err e = ask(pg, SQL_journal_try_lock, &ours);
+	return e == ERR_OK && !ours ? ERR_BUSY : e;
+}
+
+/* The next piece of a round; see round_note. */
+static enum err write_listed(struct pg *pg, const char *most, bool *any, int64_t *written)
+{
+	static const char *const changes[] = {ROUND_CHANGES};
+	PGresult *r;
+	enum err e = pg_run(pg, SQL_round_begin, 1, changes, NULL);
+	if (e == ERR_OK)
+		e = pg_run(pg, SQL_stage_changes, 1, &most, &r);
+	if (e != ERR_OK)
+		return e;
+	*any = *PQgetvalue(r, 0, 0) == 't';
+	const bool is_last = *any && *PQgetvalue(r, 0, 1) != 't';
+	PQclear(r);
+	if (*any)
+		e = write_staged(pg, written);
+	if (e == ERR_OK && is_last)
+		e = pg_run(pg, SQL_round_done, 0, NULL, NULL);
+	return e == ERR_OK && is_last ? pg_run(pg, SQL_round_end, 0, NULL, NULL) : e;
+}
+
+enum err journals_follow(struct pg *pg, int most, bool *any, int64_t *written)
+{
+	char text[NUMBER_MAX];
+	snprintf(text, sizeof(text), "%d", most);
 	*written = 0;
-	enum err e = pg_exec(pg, "BEGIN");
+	enum err e = ask(pg, SQL_round_waits, any);
+	if (e != ERR_OK || !*any)
+		return e; /* as nearly always: no transaction for that */
+	*any = false;
+	e = pg_exec(pg, "BEGIN");
 	if (e == ERR_OK)
-		e = pg_run(pg, SQL_journal_try_lock, 0, NULL, &r);
-	if (e == ERR_OK) {
-		if (*PQgetvalue(r, 0, 0) != 't')
-			e = ERR_BUSY;
-		PQclear(r);
-	}
+		e = try_lock(pg);
 	if (e == ERR_OK)
-		e = pg_run(pg, SQL_stage_changes, 1, params, &r);
-	if (e == ERR_OK) {
-		const bool any = strtoll(PQcmdTuples(r), NULL, 10) > 0;
-		PQclear(r);
-		if (any)
-			e = write_staged(pg, written);
-	}
+		e = write_listed(pg, text, any, written);
 	return finish(pg, e);
 }
 

@@ -81,7 +81,9 @@ static rd_kafka_conf_t *consumer_conf(const struct config *cfg, struct kafka_con
 	kafka_set(conf, "heartbeat.interval.ms", "1500");
 	kafka_set(conf, "max.poll.interval.ms", "15000");
 	kafka_set(conf, "queued.max.messages.kbytes", "16384");
-	kafka_set(conf, "fetch.wait.max.ms", "100");
+	/* An answer to each request of a producer would cost the broker as much as that request. */
+	kafka_set(conf, "fetch.min.bytes", "8192");
+	kafka_set(conf, "fetch.wait.max.ms", "50");
 	kafka_set(conf, "fetch.error.backoff.ms", "100");
 	kafka_set(conf, "check.crcs", "true");
 	kafka_set(conf, "allow.auto.create.topics", "false");

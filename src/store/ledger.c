@@ -7,6 +7,10 @@
  * booked the fence row is read with FOR UPDATE on a new connection, which waits until the old
  * backend is gone: our version and offsets there mean committed. Nobody else can have written them,
  * since a claim raises the epoch.
+ *
+ * wary_note: full batches of clicks are stored by COPY (store/fresh.h), which cannot pass over
+ * duplicates. A batch in which it meets one is booked anew with the insert that can, and so are the
+ * batches that follow for some time: to try in vain costs more than COPY saves.
  */
 #include "store/ledger.h"
 
@@ -20,6 +24,7 @@
 #include "store/campaigns.h"
 #include "store/changes.h"
 #include "store/fence.h"
+#include "store/fresh.h"
 #include "store/months.h"
 #include "store/paths.h"
 #include "store/staging.h"
@@ -29,7 +34,9 @@
 #include "util/uuid_set.h"
 
 #define WRITER_TIMEOUT_MS 60000
-#define FEW_CLICKS 200
+#define FEW_CLICKS 200	/* so few clicks alone rarely have targets */
+#define MANY_CLICKS 500 /* from here on COPY costs less than the insert */
+#define WARY_BATCHES 50
 
 struct ledger {
 	/* set at start, then read-only */
@@ -41,6 +48,11 @@ struct ledger {
 	struct uuid_set campaigns; /* known to be registered */
 	struct months months;	   /* partitions known to exist */
 	struct staging staging;
+	struct fresh fresh;
+	uint32_t wary;	   /* for so many batches; see wary_note */
+	bool is_fresh;	   /* the batch's clicks are stored by COPY */
+	bool was_in_vain;  /* they were to be, and it was refused */
+	int64_t latest_ms; /* event time of the shard's latest stored conversion */
 	struct changes changes;
 	struct paths paths;
 	struct fence fence; /* the batch's, as it will be written back */
@@ -81,6 +93,7 @@ void ledger_free(struct ledger *l)
 	pg_free(l->pg);
 	uuid_set_release(&l->campaigns);
 	staging_release(&l->staging);
+	fresh_release(&l->fresh);
 	changes_release(&l->changes);
 	paths_release(&l->paths);
 	free(l);
@@ -161,14 +174,6 @@ static enum err ensure_months(struct ledger *l, const struct ledger_batch *b)
 	return ERR_OK;
 }
 
-/* Small batches of clicks alone rarely have targets, and then need not touch the session's tables.
- */
-static bool may_have_none(const struct staging *s)
-{
-	return s->of[EVENT_CONVERSION].n + s->of[EVENT_ADJUSTMENT].n == 0 &&
-	       s->of[EVENT_CLICK].n <= FEW_CLICKS;
-}
-
 static void add_events(struct pg_steps *steps, enum sql sql, int32_t shard, const struct staged *s)
 {
 	if (s->n == 0)
@@ -178,15 +183,26 @@ static void add_events(struct pg_steps *steps, enum sql sql, int32_t shard, cons
 	pg_step_bytes(step, &s->rows);
 }
 
-static void add_targets(struct ledger *l, enum sql sql, struct pg_steps *steps)
+static void add_look(struct ledger *l, enum sql sql, struct pg_steps *steps)
 {
 	struct pg_step *step = pg_step_add(steps, sql);
 	pg_step_int(step, paths_longest_ms(&l->paths));
-	pg_step_bytes(step, &l->staging.of[EVENT_CLICK].rows);
+	pg_step_bytes(step, &l->staging.late.rows);
 	if (sql != SQL_stage_targets)
 		return;
 	pg_step_bytes(step, &l->staging.of[EVENT_CONVERSION].rows);
 	pg_step_bytes(step, &l->staging.of[EVENT_ADJUSTMENT].rows);
+}
+
+/* Look for the conversions whose paths are to be made. A few clicks alone rarely have any, and then
+ * need not touch the session's tables. */
+static void add_targets(struct ledger *l, struct pg_steps *steps)
+{
+	const struct staging *s = &l->staging;
+	if (s->of[EVENT_CONVERSION].n + s->of[EVENT_ADJUSTMENT].n > 0 || s->late.n > FEW_CLICKS)
+		add_look(l, SQL_stage_targets, steps);
+	else if (s->late.n > 0)
+		add_look(l, SQL_any_targets, steps);
 }
 
 /* Stage the targets, unless a look said that there are none. */
@@ -196,7 +212,7 @@ static enum err take_targets(struct ledger *l, struct pg_steps *steps)
 	enum err e = ERR_OK;
 	if (any != NULL && *PQgetvalue(any, 0, 0) == 't') {
 		pg_steps_clear(steps);
-		add_targets(l, SQL_stage_targets, steps);
+		add_look(l, SQL_stage_targets, steps);
 		e = pg_run_steps(l->pg, steps);
 	}
 	if (e == ERR_OK)
@@ -210,6 +226,8 @@ static void take_events(struct ledger *l, const struct pg_steps *steps,
 {
 	const PGresult *clicks = pg_steps_result(steps, SQL_store_clicks);
 	const PGresult *adjustments = pg_steps_result(steps, SQL_store_adjustments);
+	if (l->is_fresh)
+		stored[EVENT_CLICK] = l->staging.of[EVENT_CLICK].n;
 	for (int i = 0; clicks != NULL && i < PQntuples(clicks); i++) {
 		const int64_t n = pg_int(clicks, i, 2);
 		changes_add_clicks(&l->changes, pg_uuid(clicks, i, 0),
@@ -220,17 +238,40 @@ static void take_events(struct ledger *l, const struct pg_steps *steps,
 		stored[EVENT_ADJUSTMENT] = (uint32_t)pg_int(adjustments, 0, 0);
 }
 
+/* See wary_note. */
+static bool choose_fresh(struct ledger *l, int32_t shard)
+{
+	const struct staged *clicks = &l->staging.of[EVENT_CLICK];
+	return clicks->n >= MANY_CLICKS && !clicks->reread && l->wary == 0 &&
+	       fresh_take(&l->fresh, l->staging.clicks, clicks->n, shard);
+}
+
+/* Store the clicks, or add the statement that does. */
+static enum err store_clicks(struct ledger *l, const struct ledger_batch *b, struct pg_steps *steps)
+{
+	l->is_fresh = choose_fresh(l, b->partition);
+	if (!l->is_fresh) {
+		staging_add_clicks(&l->staging, b);
+		add_events(steps, SQL_store_clicks, b->partition, &l->staging.of[EVENT_CLICK]);
+		return ERR_OK;
+	}
+	const enum err e = fresh_copy(&l->fresh, l->pg);
+	l->was_in_vain = e == ERR_REFUSED || e == ERR_FAILED;
+	fresh_book(&l->fresh, b->partition, l->paths.types.of[ROW_CLICK_DELTA], &l->changes, steps);
+	return e;
+}
+
 /* Store clicks and adjustments, which are stored as they are, and find the conversions whose paths
  * are to be made. */
 static enum err store_events(struct ledger *l, const struct ledger_batch *b,
 			     uint32_t stored[EVENT_KINDS])
 {
 	struct pg_steps steps = {.n = 0};
-	const struct staged *of = l->staging.of;
-	add_events(&steps, SQL_store_clicks, b->partition, &of[EVENT_CLICK]);
-	add_events(&steps, SQL_store_adjustments, b->partition, &of[EVENT_ADJUSTMENT]);
-	add_targets(l, may_have_none(&l->staging) ? SQL_any_targets : SQL_stage_targets, &steps);
-	enum err e = pg_run_steps(l->pg, &steps);
+	enum err e = store_clicks(l, b, &steps);
+	add_events(&steps, SQL_store_adjustments, b->partition, &l->staging.of[EVENT_ADJUSTMENT]);
+	add_targets(l, &steps);
+	if (e == ERR_OK)
+		e = pg_run_steps(l->pg, &steps);
 	if (e == ERR_OK) {
 		take_events(l, &steps, stored);
 		e = take_targets(l, &steps);
@@ -405,7 +446,8 @@ static enum err finish(struct ledger *l, struct ledger_batch *b)
 	return e;
 }
 
-/* The first statements: hold the shard, and then, not before, see which settings are in force. */
+/* The first statements: hold the shard, and then, not before, see which settings are in force, and
+ * up to when there are conversions. */
 static enum err begin(struct ledger *l, const struct ledger_batch *b)
 {
 	struct pg_steps steps = {.n = 0};
@@ -413,11 +455,15 @@ static enum err begin(struct ledger *l, const struct ledger_batch *b)
 	pg_step_add(&steps, SQL_begin);
 	fence_lock(&steps, b->partition, b->epoch);
 	pg_step_add(&steps, SQL_attribution_revision);
+	pg_step_int(pg_step_add(&steps, SQL_latest_conversion), b->partition);
 	enum err e = pg_run_steps(l->pg, &steps);
 	if (e == ERR_OK)
 		e = fence_locked(&steps, b->epoch, &l->fence);
-	if (e == ERR_OK)
+	if (e == ERR_OK) {
 		revision = pg_int(pg_steps_result(&steps, SQL_attribution_revision), 0, 0);
+		l->latest_ms =
+			pg_int_or(pg_steps_result(&steps, SQL_latest_conversion), 0, 0, INT64_MIN);
+	}
 	pg_steps_clear(&steps);
 	return e == ERR_OK ? paths_follow_rules_to(&l->paths, l->pg, revision) : e;
 }
@@ -430,7 +476,7 @@ static enum err book_in_transaction(struct ledger *l, struct ledger_batch *b)
 	if (e != ERR_OK)
 		return e;
 	l->fence.version++;
-	staging_fill(&l->staging, &l->fence, b);
+	staging_fill(&l->staging, &l->fence, b, l->latest_ms);
 	e = store_all(l, b, shard);
 	if (e == ERR_OK)
 		e = keep_dead_letters(l, b);
@@ -476,10 +522,25 @@ static enum err prepare(struct ledger *l, struct ledger_batch *b)
 	return e == ERR_OK ? ensure_months(l, b) : e;
 }
 
-static enum err book(struct ledger *l, struct ledger_batch *b)
+/* See wary_note. */
+static enum err try_to_book(struct ledger *l, struct ledger_batch *b)
 {
+	l->was_in_vain = false;
 	reset(l, b);
 	enum err e = book_in_transaction(l, b);
+	if (!l->was_in_vain) {
+		l->wary -= l->wary > 0;
+		return e;
+	}
+	l->wary = WARY_BATCHES;
+	pg_rollback(l->pg);
+	reset(l, b);
+	return book_in_transaction(l, b);
+}
+
+static enum err book(struct ledger *l, struct ledger_batch *b)
+{
+	enum err e = try_to_book(l, b);
 	if (e == ERR_OK) {
 		e = pg_commit(l->pg);
 		l->in_doubt = e == ERR_UNKNOWN;

@@ -317,7 +317,7 @@ enum err paths_copy(const struct paths *p, struct pg *pg, uint32_t *new, uint32_
 		*new += t->is_new;
 		*changed += !t->is_new;
 	}
-	const enum err e = rows.len > 0 ? pg_copy_in(pg, SQL_copy_paths, &rows) : ERR_OK;
+	const enum err e = rows.len > 0 ? pg_copy_in(pg, SQL_copy_paths, &rows, NULL) : ERR_OK;
 	buf_release(&rows);
 	return e;
 }

@@ -155,7 +155,7 @@ static enum err store(struct pg *pg, const char *shard, const struct rows *rows)
 	if (e == ERR_OK && rows->dropped.len > 0)
 		e = pg_run(pg, SQL_drop_recompute_paths, 1, dropped, NULL);
 	if (e == ERR_OK && rows->paths.len > 0)
-		e = pg_copy_in(pg, SQL_copy_paths, &rows->paths);
+		e = pg_copy_in(pg, SQL_copy_paths, &rows->paths, NULL);
 	if (e == ERR_OK && rows->paths.len > 0)
 		e = pg_run(pg, SQL_store_recompute_paths, 1, &shard, NULL);
 	return e == ERR_OK && rows->n_cells > 0 ? book(pg, shard, rows) : e;

@@ -513,7 +513,7 @@ static bool put_rows(struct pg *pg, const struct buf *rows, uint64_t until)
 	       flush(pg, until);
 }
 
-enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows)
+enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows, int64_t *copied)
 {
 	if (pg->conn == NULL)
 		return ERR_DOWN;
@@ -527,6 +527,8 @@ enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows)
 		if (!put_rows(pg, rows, until))
 			return send_failed(pg);
 		e = take_results(pg, until, &r);
+		if (e == ERR_OK && copied != NULL)
+			*copied = strtoll(PQcmdTuples(r), NULL, 10);
 		PQclear(r);
 	}
 	if (must_log(pg, e))

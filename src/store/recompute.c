@@ -18,9 +18,10 @@
 #include "store/statement.h"
 
 #define PIECE_ROWS "1000"
-#define FOLD_PATHS "2000"
-#define FOLD_BUCKETS "5000"
-#define NUMBER_MAX 24
+#define FOLD_PATHS "1000"
+#define FOLD_BUCKETS "2000"
+#define NIL "00000000-0000-0000-0000-000000000000"
+#define KEY_MAX 64 /* a UUID or a time, as text */
 #define TRIES 10
 
 /* One transaction, as often as it takes; @what is run in it. */
@@ -256,31 +257,72 @@ static enum err switch_over(struct pg *pg, void *unused)
 	return e;
 }
 
-enum err recompute_switch(struct pg *pg)
+static enum err analyze(struct pg *pg, void *unused)
 {
-	return in_transaction(pg, switch_over, NULL);
+	(void)unused;
+	return pg_run(pg, SQL_recompute_analyze, 0, NULL, NULL);
 }
 
-/* Some rows of a shard, by a statement that answers how many. */
+enum err recompute_switch(struct pg *pg)
+{
+	const enum err e = in_transaction(pg, analyze, NULL);
+	return e == ERR_OK ? in_transaction(pg, switch_over, NULL) : e;
+}
+
+/*
+ * Some rows of a shard after others, in the order of a key: each transaction begins where the last
+ * one ended, since those taken lie dead before it.
+ */
 struct fold {
-	enum sql sql;
+	enum sql sql; /* answers the last row's key, two columns, and how many there were */
 	const char *shard, *rows;
-	int64_t n; /* answer */
+	const char *const *first; /* the key before all others */
+	char at[2][KEY_MAX];
+	char next[2][KEY_MAX]; /* answer: the key behind the transaction, which may fail yet */
+	int64_t n;	       /* answer: rows taken */
 };
+
+static void set_key(char key[2][KEY_MAX], const char *a, const char *b)
+{
+	snprintf(key[0], KEY_MAX, "%s", a);
+	snprintf(key[1], KEY_MAX, "%s", b);
+}
 
 static enum err fold_some(struct pg *pg, void *context)
 {
 	struct fold *f = context;
-	const char *const params[] = {f->shard, f->rows};
+	const char *const params[] = {f->shard, f->rows, f->at[0], f->at[1]};
 	PGresult *r;
 	enum err e = hold(pg, (void *)(uintptr_t)f->shard);
 	if (e == ERR_OK)
-		e = pg_run(pg, f->sql, 2, params, &r);
+		e = pg_run(pg, f->sql, 4, params, &r);
 	if (e != ERR_OK)
 		return e;
-	f->n = pg_int(r, 0, 0);
+	f->n = PQntuples(r) > 0 ? pg_int(r, 0, 2) : 0;
+	if (f->n > 0)
+		set_key(f->next, PQgetvalue(r, 0, 0), PQgetvalue(r, 0, 1));
 	PQclear(r);
 	return ERR_OK;
+}
+
+/* Until a look from the beginning finds nothing. */
+static enum err fold_all(struct pg *pg, struct fold *f, recompute_progress_fn *progress,
+			 void *context, int64_t *done)
+{
+	bool is_first = true;
+	set_key(f->at, f->first[0], f->first[1]);
+	for (;;) {
+		const enum err e = in_transaction(pg, fold_some, f);
+		if (e != ERR_OK || (f->n == 0 && is_first))
+			return e;
+		is_first = f->n == 0;
+		if (is_first)
+			set_key(f->at, f->first[0], f->first[1]);
+		else
+			set_key(f->at, f->next[0], f->next[1]);
+		*done += f->n;
+		progress(context, "folding in", *done, 0);
+	}
 }
 
 static enum err fold_shares(struct pg *pg, void *shard)
@@ -293,25 +335,28 @@ static enum err fold_shares(struct pg *pg, void *shard)
 static enum err fold_shard(struct pg *pg, char *shard, recompute_progress_fn *progress,
 			   void *context, int64_t *done)
 {
-	struct fold steps[] = {{.sql = SQL_fold_paths, .shard = shard, .rows = FOLD_PATHS},
-			       {.sql = SQL_fold_buckets, .shard = shard, .rows = FOLD_BUCKETS}};
-	enum err e = ERR_OK;
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		do {
-			e = in_transaction(pg, fold_some, &steps[i]);
-			*done += steps[i].n;
-			progress(context, "folding in", *done, 0);
-		} while (e == ERR_OK && steps[i].n > 0);
-		if (e != ERR_OK)
-			return e;
-	}
+	static const char *const first_path[] = {"-infinity", NIL};
+	static const char *const first_bucket[] = {NIL, "-infinity"};
+	struct fold paths = {
+		.sql = SQL_fold_paths, .shard = shard, .rows = FOLD_PATHS, .first = first_path};
+	struct fold buckets = {.sql = SQL_fold_buckets,
+			       .shard = shard,
+			       .rows = FOLD_BUCKETS,
+			       .first = first_bucket};
+	enum err e = fold_all(pg, &paths, progress, context, done);
+	if (e == ERR_OK)
+		e = fold_all(pg, &buckets, progress, context, done);
+	if (e != ERR_OK)
+		return e;
 	return in_transaction(pg, fold_shares, shard);
 }
 
 static enum err clear(struct pg *pg, void *unused)
 {
 	(void)unused;
-	const enum err e = pg_run(pg, SQL_recompute_clear, 0, NULL, NULL);
+	enum err e = pg_exec(pg, "SET LOCAL enable_seqscan = on");
+	if (e == ERR_OK)
+		e = pg_run(pg, SQL_recompute_clear, 0, NULL, NULL);
 	return e == ERR_OK ? pg_run(pg, SQL_recompute_end, 0, NULL, NULL) : e;
 }
 

@@ -11,7 +11,15 @@
 #include "store/pg.h"
 
 /* The columns of row_types.sql; the first are by kind of event. */
-enum row_type { ROW_CLICK, ROW_CONVERSION, ROW_ADJUSTMENT, ROW_DELTA, ROW_SHARE, ROW_TYPES };
+enum row_type {
+	ROW_CLICK,
+	ROW_CONVERSION,
+	ROW_ADJUSTMENT,
+	ROW_DELTA,
+	ROW_SHARE,
+	ROW_CLICK_DELTA,
+	ROW_TYPES
+};
 
 struct row_types {
 	uint64_t session; /* that they were learnt in; 0: none */

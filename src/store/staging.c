@@ -10,6 +10,7 @@
  */
 #include "store/staging.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/copy_rows.h"
@@ -58,12 +59,11 @@ static void stage_adjustment(struct buf *rows, const struct event *e)
 	add_int8(rows, e->value_minor);
 }
 
-static void stage_event(struct staged *s, uint32_t n, const struct ledger_row *row)
+static void add_event(struct buf *rows, uint32_t n, const struct ledger_row *row)
 {
 	static const int columns[EVENT_KINDS] = {
 		[EVENT_CLICK] = 8, [EVENT_CONVERSION] = 11, [EVENT_ADJUSTMENT] = 9};
 	const struct event *e = &row->event;
-	struct buf *rows = &s->rows;
 	const size_t begin = rows_add(rows, columns[e->kind]);
 	row_field(rows, PG_OID_INT4);
 	copy_int4(rows, (int32_t)n);
@@ -82,6 +82,31 @@ static void stage_event(struct staged *s, uint32_t n, const struct ledger_row *r
 	else
 		copy_null(rows);
 	copy_array_end(rows, begin);
+}
+
+static void list_click(struct staging *staging, const struct ledger_row *row)
+{
+	const uint32_t n = staging->of[EVENT_CLICK].n;
+	if (n == staging->clicks_cap) {
+		staging->clicks_cap = n == 0 ? 256 : n * 2;
+		staging->clicks =
+			xrealloc(staging->clicks, staging->clicks_cap * sizeof(*staging->clicks));
+	}
+	staging->clicks[n] = row;
+}
+
+static void stage_event(struct staging *staging, uint32_t n, const struct ledger_row *row,
+			int64_t latest_ms)
+{
+	struct staged *s = &staging->of[row->record.topic];
+	if (row->record.topic != EVENT_CLICK)
+		add_event(&s->rows, n, row);
+	else
+		list_click(staging, row);
+	if (row->record.topic == EVENT_CLICK && row->event.time_ms <= latest_ms) {
+		add_event(&staging->late.rows, n, row);
+		staging->late.n++;
+	}
 	s->n++;
 }
 
@@ -109,7 +134,8 @@ static bool pass_offset(struct fence *f, struct ledger_batch *b, const struct re
 	return true;
 }
 
-static void fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
+static void fill(struct staging *staging, struct fence *fence, struct ledger_batch *b,
+		 int64_t latest_ms)
 {
 	bool passed[EVENT_KINDS] = {false};
 	for (b->taken = 0; b->taken < b->upto; b->taken++) {
@@ -124,15 +150,25 @@ static void fill(struct staging *staging, struct fence *fence, struct ledger_bat
 		passed[row->record.topic] = true;
 		s->reread = reread;
 		if (row->dead == NULL)
-			stage_event(s, b->taken, row);
+			stage_event(staging, b->taken, row, latest_ms);
 	}
 }
 
-void staging_fill(struct staging *staging, struct fence *fence, struct ledger_batch *b)
+void staging_fill(struct staging *staging, struct fence *fence, struct ledger_batch *b,
+		  int64_t latest_ms)
 {
-	fill(staging, fence, b);
+	fill(staging, fence, b, latest_ms);
 	for (int t = 0; t < EVENT_KINDS; t++)
-		rows_end(&staging->of[t].rows, staging->of[t].n);
+		rows_end(&staging->of[t].rows, t == EVENT_CLICK ? 0 : staging->of[t].n);
+	rows_end(&staging->late.rows, staging->late.n);
+}
+
+void staging_add_clicks(struct staging *staging, const struct ledger_batch *b)
+{
+	struct staged *s = &staging->of[EVENT_CLICK];
+	for (uint32_t i = 0; i < s->n; i++)
+		add_event(&s->rows, (uint32_t)(staging->clicks[i] - b->rows), staging->clicks[i]);
+	rows_end(&s->rows, s->n);
 }
 
 bool staging_is_empty(const struct staging *staging)
@@ -152,10 +188,14 @@ void staging_clear(struct staging *staging, const struct row_types *types)
 		s->n = 0;
 		s->reread = false;
 	}
+	rows_begin(&staging->late.rows, types->of[ROW_CLICK]);
+	staging->late.n = 0;
 }
 
 void staging_release(struct staging *staging)
 {
 	for (int t = 0; t < EVENT_KINDS; t++)
 		buf_release(&staging->of[t].rows);
+	buf_release(&staging->late.rows);
+	free(staging->clicks);
 }

@@ -73,8 +73,9 @@ const PGresult *pg_steps_result(const struct pg_steps *steps, enum sql sql);
 void pg_steps_clear(struct pg_steps *steps);
 
 /** Run a COPY ... FROM STDIN (FORMAT binary) statement with @rows, whose header and trailer are
- * added here. */
-enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows) MUST_CHECK;
+ * added here. @copied: how many it stored; NULL: not asked for. */
+enum err pg_copy_in(struct pg *pg, enum sql sql, const struct buf *rows,
+		    int64_t *copied) MUST_CHECK;
 
 /** Integer at row, column of a text result. */
 int64_t pg_int(const PGresult *r, int row, int col);

@@ -95,11 +95,12 @@ static enum err repair_live(struct reconcile *r, const struct reconcile_result *
 static enum err follow_journals(struct reconcile *r)
 {
 	int64_t written = 0, all = 0;
+	bool any;
 	enum err e = pg_ready(r->live_pg);
 	for (int tries = 0; e == ERR_OK && tries < FOLLOW_TRIES;) {
-		e = journals_follow(r->live_pg, JOURNALS_FOLLOW_MAX, &written);
+		e = journals_follow(r->live_pg, JOURNALS_PIECE_MAX, &any, &written);
 		all += written;
-		if (e == ERR_OK && written == 0)
+		if (e == ERR_OK && !any)
 			break;
 		if (e == ERR_BUSY) {
 			usleep(FOLLOW_PAUSE_US);

@@ -347,8 +347,12 @@ def excluded_columns(db):
     return set(db.execute(text).fetchall())
 
 
+# A share that was emptied on a live day stays as zeros, and whether it ever held anything depends on the order.
+SHARES_SOMETHING = "(clicks, conversions, value_minor, unattributed, unattributed_value_minor) <> (0, 0, 0, 0, 0)"
+
+
 def dump(db, tables=COMPARED_TABLES, excluded=None):
-    """{table: sorted rows as text}, without the columns of compare_exclusions.sql."""
+    """{table: sorted rows as text}, without the columns of compare_exclusions.sql, nor shares of nothing."""
     excluded = excluded_columns(db) if excluded is None else excluded
     result = {}
     for table in tables:
@@ -356,7 +360,8 @@ def dump(db, tables=COMPARED_TABLES, excluded=None):
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
             "ORDER BY attnum", (table,)) if (table, name) not in excluded]
         names = ", ".join(f'"{name}"' for name in columns)
-        with db.cursor().copy(f"COPY (SELECT {names} FROM {table}) TO STDOUT") as copy:
+        rows = f"{table} WHERE {SHARES_SOMETHING}" if table == "day_shares" else table
+        with db.cursor().copy(f"COPY (SELECT {names} FROM {rows}) TO STDOUT") as copy:
             text = b"".join(bytes(block) for block in copy).decode()
         result[table] = sorted(text.splitlines())
     return result

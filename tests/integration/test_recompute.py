@@ -13,7 +13,7 @@ import pytest
 import attribution
 import model
 import test_models
-from harness import BINARY, clean_env, eventually
+from harness import BINARY, clean_env, click_body, conversion_body, eventually, new_id
 from test_models import DAY, HOUR, PARTITIONS
 
 LOGS = 300
@@ -233,22 +233,38 @@ def test_given_up(world):
     history.check_tables()
 
 
-def test_killed_while_it_folds(world):
+HOLD_PATHS = "BEGIN; SELECT FROM conversion_events WHERE shard >= 2 FOR UPDATE"
+HOLD_BUCKETS = """BEGIN; SELECT FROM conversion_buckets
+    WHERE shard = 2 AND campaign_id = (SELECT max(campaign_id::text)::uuid FROM campaigns) FOR UPDATE"""
+# Rows that add nothing, more than are folded in at once, before all others.
+MANY_BUCKETS = """INSERT INTO recompute_buckets
+    SELECT 2, '00000000-0000-0000-0000-000000000000', '', '', '', timestamptz '2000-01-01' + n * interval '15 minutes', 0, 0, 0, 0
+    FROM generate_series(1, 5000) n"""
+
+
+@pytest.mark.parametrize("what", ("paths", "buckets"))
+def test_killed_while_it_folds(world, what):
     """The new numbers count although only a part was folded in; late events are right beside both parts."""
     history = History(world, model.seeded_random())
     history.book(LOGS)
     before = history.days()
     wish = Wish(history, "all_windows")
     said = changes_in(recompute(world, *wish.args, "--dry-run", "--format=ndjson").stdout)
-    held = world.db()
-    with held.transaction():
-        held.execute("SELECT FROM conversion_events WHERE shard >= 2 FOR UPDATE")
-        tool = start(world, *wish.args)
-        eventually(lambda: "switched" in recompute(world, "--status").stdout, 30)
-        eventually(lambda: waits_for_lock(world), 30)
-        kill(tool)
+    paths, buckets = world.db(), world.db()
+    paths.execute(HOLD_PATHS)
+    tool = start(world, *wish.args)
+    eventually(lambda: "switched" in recompute(world, "--status").stdout, 30)
+    eventually(lambda: waits_for_lock(world), 30)
+    if what == "buckets":
+        world.sql(MANY_BUCKETS)
+        buckets.execute(HOLD_BUCKETS)
+        paths.rollback()
+        eventually(lambda: waits_for_lock(world) and left(world, "buckets") < 5000, 30, "in the middle of the buckets")
+    kill(tool)
+    paths.rollback()
+    buckets.rollback()
     history.rules = wish.rules
-    assert world.sql("SELECT count(*) FROM recompute_paths")[0][0] > 0
+    assert left(world, what) > 0
     eventually(lambda: difference(before, history.days()) == said, 10, "statistics have switched")
     history.check()
     history.book(LOGS // 2)
@@ -258,6 +274,61 @@ def test_killed_while_it_folds(world):
     assert "only --resume" in recompute(world, "--abort", code=1).stderr
     recompute(world, "--resume")
     history.check_tables()
+
+
+def left(world, what):
+    """Rows still to be folded in."""
+    return world.sql(f"SELECT count(*) FROM recompute_{what} WHERE shard = 2")[0][0]
+
+
+LAST_CHANGED = """
+    SELECT FROM campaign_journals WHERE (campaign_id, day) = (
+        SELECT campaign_id, day FROM campaign_journals JOIN unnest(%s::uuid[], %s::date[]) AS c (campaign_id, day)
+        USING (campaign_id, day) ORDER BY campaign_id DESC, day DESC LIMIT 1)
+    FOR UPDATE
+"""
+
+
+def test_journals_in_parts(world):
+    """
+    A switch changes more days than the journals follow in a transaction: answers are new at once, in a process that
+    has the old days in its cache as in one that begins in the middle; one that is killed there leaves nothing out.
+    """
+    history = History(world, model.seeded_random())
+    history.book(LOGS)
+    history.check_tables()
+    history.server.stop()
+    history.server = world.serve()                      # begins with few days in a transaction
+    before = history.days()
+    wish = Wish(history, "all_windows")
+    said = changes_in(recompute(world, *wish.args, "--dry-run", "--format=ndjson").stdout)
+    began = world.sql("SELECT now()")[0][0]
+    held = world.db()
+    with held.transaction():
+        days, campaigns, _ = zip(*said)
+        held.execute(LAST_CHANGED, (list(campaigns), list(days)))
+        recompute(world, *wish.args)
+        eventually(lambda: difference(before, history.days()) == said, 10, "statistics have switched")
+        eventually(lambda: written_since(world, began) > 0 and journals_wait(world), 30)
+        other = world.serve()
+        killed, history.server = history.server, other
+        assert difference(before, history.days()) == said, "in the middle, from a cold cache"
+        killed.kill()
+    history.rules = wish.rules
+    history.check_tables()
+    assert difference(before, history.days()) == said
+
+
+def written_since(world, began):
+    return world.sql("SELECT count(*) FROM campaign_journals WHERE updated_at > %s", began)[0][0]
+
+
+def journals_wait(world):
+    """Does writing journals wait for a lock, with changes listed that are not noted as followed?"""
+    return world.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE '%%journal%%'"
+                     " AND wait_event_type = 'Lock' AND datname = current_database()"
+                     " AND EXISTS (SELECT FROM journal_changes c JOIN journal_progress p USING (shard)"
+                     "  WHERE c.version > p.version)")
 
 
 def test_under_load(world):
@@ -287,6 +358,30 @@ def test_under_load(world):
     history.rules = wish.rules
     world.wait_processed(120)
     history.check_tables()
+
+
+def test_a_live_day_becomes_empty(world):
+    """What the switch takes from a live day leaves the live counters too, also where nothing is left of the day."""
+    world.migrate()
+    server = world.serve(CLICK_EVENT_TIME_WINDOW_HOURS=24)
+    now, user, campaign = model.now_ms(), new_id(), new_id()
+    world.produce_event("click", click_body(
+        click_id=new_id(), user_id=user, campaign_id=campaign, click_date=model.rfc3339(now - 30 * HOUR)))
+    world.produce_event("conversion", conversion_body(
+        conversion_id=new_id(), user_id=user, campaign_id=None, source=None, conversion_date=model.rfc3339(now)))
+    world.wait_processed()
+
+    def live():
+        rows = [server.statistics(c, **{"from": str(model.day_of(now)), "to": str(model.day_of(now))})["data"]
+                for c in (campaign, "none")]
+        return [[r["total_conversions"] for r in rows[0]], [r["unattributed_conversions"] for r in rows[1]]]
+
+    eventually(lambda: live() == [[], [1]], 20)
+    recompute(world, "--from", model.rfc3339(now - HOUR), "--window", "48h")
+    eventually(lambda: live()[0] == [1], 20)
+    assert live()[1] in ([], [0])
+    done = world.run("reconcile")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_bad_arguments(world):

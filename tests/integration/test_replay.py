@@ -466,7 +466,7 @@ def one_of(kind, where=""):
 
 def test_damage_is_found(world):
     """Whatever is changed by hand in a table, that table is named, with the place."""
-    busy_log(world, 2000)
+    busy_log(world, 2000, rivals=False)
     server = world.serve()
     world.wait_processed(60)
     eventually(lambda: model.journals_follow(world.db()), 30)
@@ -481,7 +481,8 @@ def test_damage_is_found(world):
          "click_buckets"),
         ("UPDATE conversion_buckets SET unattributed = unattributed + 1 WHERE ctid = (SELECT min(ctid) FROM "
          "conversion_buckets)", "conversion_buckets"),
-        ("DELETE FROM day_shares WHERE ctid = (SELECT min(ctid) FROM day_shares)", "day_shares"),
+        (f"DELETE FROM day_shares WHERE ctid = (SELECT min(ctid) FROM day_shares WHERE {model.SHARES_SOMETHING})",
+         "day_shares"),
         ("UPDATE campaign_journals SET clicks = clicks + 1 WHERE ctid = (SELECT min(ctid) FROM campaign_journals)",
          "campaign_journals"),
         ("UPDATE campaign_quarters SET quarters = set_byte(quarters, 9, get_byte(quarters, 9) + 1) WHERE ctid = "
