@@ -42,6 +42,8 @@
 #include "tools/tool.h"
 #include "util/clock.h"
 #include "util/config.h"
+#include "util/event_count.h"
+#include "util/json_memory.h"
 #include "util/log.h"
 #include "util/metrics.h"
 
@@ -71,6 +73,7 @@ struct program {
 	struct health health;
 	struct partition_gauge *gauges[EVENT_KINDS];
 	struct history_cache *cache;
+	struct recent_days *recent;
 	struct registry *registry;
 
 	struct mailbox **mailboxes; /* all of them, in the order they were made */
@@ -160,7 +163,7 @@ static void start_common(struct program *p)
 	p->counter = counter_start(cfg, partitions, &p->deployment.id, p->counter_mb, p->metrics,
 				   &p->health);
 	p->live = live_start(cfg, partitions, &p->deployment.id, p->live_mb, p->counter_mb,
-			     p->metrics);
+			     p->recent, p->metrics);
 	p->history = history_start(cfg, partitions, p->history_mb, p->live_mb, p->cache, p->metrics,
 				   &p->health);
 	p->journal = journal_start(cfg, p->journal_mb, p->metrics);
@@ -226,6 +229,7 @@ static void start_server(struct program *p)
 		.queries = p->query_mbs,
 		.exporters = p->exporter_mbs,
 		.cache = p->cache,
+		.recent = p->recent,
 		.registry = p->registry,
 		.metrics = p->metrics,
 		.health = &p->health,
@@ -286,6 +290,7 @@ static void stop_all(struct program *p)
 static void free_all(struct program *p)
 {
 	history_cache_free(p->cache);
+	recent_days_free(p->recent);
 	registry_free(p->registry);
 	for (unsigned i = 0; i < p->n_mailboxes; i++)
 		mailbox_free(p->mailboxes[i]);
@@ -375,7 +380,9 @@ static int serve(struct program *p)
 			p->gauges[k][i].lag = p->gauges[k][i].next_offset = -1;
 	}
 	block_signals(&p->guard.signals);
+	event_count_expect((unsigned)p->cfg.http_workers);
 	p->cache = history_cache_new(p->cfg.history_cache_days, table_add_day);
+	p->recent = recent_days_new();
 	p->registry = registry_new();
 	make_mailboxes(p);
 	start_actors(p);
@@ -481,6 +488,7 @@ int main(int argc, char **argv)
 {
 	static struct program program;
 	const char *command = argc > 1 ? argv[1] : "";
+	json_memory_start();
 	if (argc == 2 && strcmp(command, "serve") == 0)
 		return serve(&program);
 	if (argc == 2 && strcmp(command, "migrate") == 0)

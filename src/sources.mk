@@ -17,6 +17,7 @@ SOURCES := \
 	domain/bisect.c \
 	domain/campaign.c \
 	domain/campaign_wish.c \
+	domain/canonical.c \
 	domain/cells.c \
 	domain/credit.c \
 	domain/decode.c \
@@ -94,6 +95,7 @@ SOURCES := \
 	store/pg.c \
 	store/pg_value.c \
 	store/quarters.c \
+	store/recent_days.c \
 	store/recompute.c \
 	store/recount.c \
 	store/redis.c \
@@ -138,6 +140,7 @@ SOURCES := \
 	util/fields.c \
 	util/hash.c \
 	util/json.c \
+	util/json_memory.c \
 	util/log.c \
 	util/mailbox.c \
 	util/metrics.c \

@@ -27,6 +27,7 @@ struct live {
 	/* set before start, then read-only */
 	int32_t partitions;
 	struct lane *counter;
+	struct recent_days *recent;
 
 	/* owned by the live thread */
 	struct live_counters *redis;
@@ -39,6 +40,7 @@ struct live {
 
 static void answer_all(struct live *l, bool trusted, bool down)
 {
+	const uint64_t read_ns = clock_mono_ns();
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct msg *m = l->waiting[i];
 		m->live.found = trusted && l->readings[i].found;
@@ -49,6 +51,14 @@ static void answer_all(struct live *l, bool trusted, bool down)
 			struct msg *rebuild = msg_new(MSG_REBUILD, 0);
 			rebuild->rebuild = (struct msg_rebuild){m->live.campaign_id, m->live.day};
 			(void)actor_send(l->counter, rebuild);
+		} else if (m->live.found) {
+			recent_days_put(l->recent, &(struct recent_day){
+							   .campaign_id = m->live.campaign_id,
+							   .day = m->live.day,
+							   .totals = m->live.totals,
+							   .as_of_ns = m->live.as_of_ns,
+							   .read_ns = read_ns,
+						   });
 		}
 		msg_answer(m);
 	}
@@ -117,10 +127,12 @@ static void fini(void *self)
 static const struct actor_ops ops = {.on_msg = on_msg, .on_idle = on_idle, .fini = fini};
 
 struct live *live_start(const struct config *cfg, int32_t partitions, const struct uuid *deployment,
-			struct mailbox *mb, struct mailbox *counter, struct metrics_set *metrics)
+			struct mailbox *mb, struct mailbox *counter, struct recent_days *recent,
+			struct metrics_set *metrics)
 {
 	struct live *l = xcalloc(1, sizeof(*l));
 	l->partitions = partitions;
+	l->recent = recent;
 	l->counter = mailbox_lane_open(counter, COUNTER_LANE);
 	l->redis = live_counters_new(cfg, metrics_block_new(metrics), "live", REDIS_TIMEOUT_MS,
 				     deployment);

@@ -17,9 +17,10 @@
  * round_note: what counts is how many events a request to Kafka carries, since each costs the
  * broker and the library about as much as a hundred events do. So messages are handed over in
  * rounds: while one is on its way new ones stay in their lanes, where they cost nobody a wake-up,
- * and all of them make up the next. A lone event never waits. A round that takes longer than
- * KAFKA_LINGER_US (a slow partition, a far broker) does not hold up the next, and more than
- * ROUND_RECORDS in flight fill the library's requests by themselves.
+ * and all of them make up the next, one partition after the other, since a request carries one
+ * partition's events. A lone event never waits. A round that takes longer than KAFKA_LINGER_US (a
+ * slow partition, a far broker) does not hold up the next, and more than ROUND_RECORDS in flight
+ * fill the library's requests by themselves.
  *
  * fatal_note: when the library's producer fails for good it is asked for everything it still has,
  * which comes back without acknowledgement and so goes to the spool; then it is replaced.
@@ -35,10 +36,17 @@
 #include "util/clock.h"
 #include "util/log.h"
 
-#define IDLE_NS (50 * NS_PER_MS)
+#define LOOK_NS (50 * NS_PER_MS) /* while anything is in flight, see breaker_note */
+#define IDLE_NS (500 * NS_PER_MS)
 #define ROUND_RECORDS 512
+#define ROUND_LISTS 64
 #define SPOOL_LANE 65535
 #define REPLACE_NS NS_PER_S
+
+/* Records of a round in the order they came, mostly of one partition. */
+struct round_list {
+	struct produce_record *first, *last;
+};
 
 struct producer {
 	struct actor actor;
@@ -53,13 +61,16 @@ struct producer {
 	/* owned by the producer thread */
 	struct kafka_producer *kafka;
 	struct msg *oldest, *newest; /* messages in flight, in the order they came */
-	int64_t inflight;	     /* their records that the library has */
+	int64_t inflight;	     /* their records without a result */
 	bool took;		     /* messages came since the last look, see round_note */
 	uint64_t held_until_ns;	     /* 0: messages are taken as they come */
 	bool stalled;		     /* see breaker_note */
 	bool recovered;		     /* a probe was quick since it stalled */
 	struct msg *probe;	     /* in flight while stalled; NULL: none */
 	uint64_t replace_at_ns;	     /* see fatal_note */
+
+	/* records that were taken and not handed over yet; the producer thread's as well */
+	struct round_list lists[ROUND_LISTS];
 };
 
 static void unlink_msg(struct producer *p, struct msg *m)
@@ -144,6 +155,30 @@ static bool is_let_through(const struct producer *p, const struct msg *m)
 	return p->probe == NULL && (m->kind == MSG_DRAIN || p->spool == NULL);
 }
 
+static void add_to_round(struct producer *p, struct produce_record *record)
+{
+	struct round_list *list =
+		&p->lists[((uint32_t)record->partition * EVENT_KINDS + record->kind) % ROUND_LISTS];
+	record->next = NULL;
+	*(list->first != NULL ? &list->last->next : &list->first) = record;
+	list->last = record;
+}
+
+/* One partition after the other, see round_note. */
+static void send_round(struct producer *p)
+{
+	for (size_t i = 0; i < ROUND_LISTS; i++) {
+		struct produce_record *record = p->lists[i].first;
+		p->lists[i].first = NULL;
+		while (record != NULL) {
+			struct produce_record *next = record->next;
+			if (kafka_producer_send(p->kafka, record) != ERR_OK)
+				on_result(p, record, false);
+			record = next;
+		}
+	}
+}
+
 static void on_msg(void *self, struct msg *m)
 {
 	struct producer *p = self;
@@ -152,12 +187,11 @@ static void on_msg(void *self, struct msg *m)
 	const bool through = is_let_through(p, m);
 	m->produce.pending = 0;
 	for (uint32_t i = 0; through && i < m->produce.n; i++) {
-		struct produce_record *record = &m->produce.records[i];
-		if (record->status == PRODUCE_PENDING &&
-		    kafka_producer_send(p->kafka, record) == ERR_OK)
+		if (m->produce.records[i].status == PRODUCE_PENDING) {
+			add_to_round(p, &m->produce.records[i]);
 			m->produce.pending++;
+		}
 	}
-	/* Results are delivered by kafka_producer_poll alone, so none of them has come yet. */
 	p->inflight += m->produce.pending;
 	if (m->produce.pending == 0) {
 		finish(p, m);
@@ -255,13 +289,15 @@ static uint64_t hold_next_round(struct producer *p)
 	else if (now >= p->held_until_ns)
 		p->held_until_ns = 0;
 	p->took = false;
-	const uint64_t left_ns = p->held_until_ns == 0 ? IDLE_NS : p->held_until_ns - now;
-	return left_ns < IDLE_NS ? left_ns : IDLE_NS;
+	const uint64_t look_ns = p->inflight > 0 ? LOOK_NS : IDLE_NS;
+	const uint64_t left_ns = p->held_until_ns == 0 ? look_ns : p->held_until_ns - now;
+	return left_ns < look_ns ? left_ns : look_ns;
 }
 
 static uint64_t on_idle(void *self)
 {
 	struct producer *p = self;
+	send_round(p);
 	kafka_producer_poll(p->kafka);
 	replace_failed(p);
 	judge(p);
@@ -283,6 +319,7 @@ static void init(void *self)
 static void fini(void *self)
 {
 	struct producer *p = self;
+	send_round(p);
 	kafka_producer_drain(p->kafka, p->cfg->shutdown_timeout_ms / 4);
 	kafka_producer_free(p->kafka);
 	ASSERT(p->oldest == NULL && p->inflight == 0);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "domain/canonical.h"
 #include "domain/partition.h"
 
 #define DETAIL_MAX 256
@@ -27,7 +28,10 @@ const char *record_decode(const struct record *record, int32_t partition, int32_
 	struct event_error error = {.field = "", .message = "the message has no payload"};
 	cJSON *tree = NULL;
 	bool ok = false;
-	if (record->payload != NULL) {
+	if (record->payload != NULL && record->topic == EVENT_CLICK &&
+	    canonical_read_click(record->payload, record->payload_len, event)) {
+		ok = true;
+	} else if (record->payload != NULL) {
 		tree = json_parse(record->payload, record->payload_len, json_error);
 		if (tree == NULL)
 			snprintf(error.message, sizeof(error.message), "%s", json_error);

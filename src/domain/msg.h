@@ -61,7 +61,8 @@ struct produce_record {
 	uint64_t segment;	    /* of the spool that it came from; 0: of none */
 	const char *value;	    /* the event's JSON, inside the message */
 	uint32_t value_len;
-	char key[UUID_TEXT_LEN]; /* the user id */
+	char key[UUID_TEXT_LEN];     /* the user id */
+	struct produce_record *next; /* the producer's: of the round, see there */
 };
 
 /*

@@ -4,7 +4,7 @@
  * Runs on CivetWeb's workers, which wait here for the live and query actors.
  *
  *      from ........ through | through+1 ........ to
- *      history cache (HIT)   | just today: live actor, else PostgreSQL
+ *      history cache (HIT)   | just today: recent reading, live actor, else PostgreSQL
  *
  * Where the cache does not know the campaign (and is then asked to learn it) or cannot vouch for
  * itself, PostgreSQL answers the whole range. A campaign in the cache is known to exist.
@@ -70,20 +70,29 @@ static enum gather_result ask_postgres(struct gathering *g, int32_t from)
 	return result;
 }
 
+static void add_live(struct gathering *g, int32_t today, const struct totals *totals,
+		     uint64_t as_of_ns)
+{
+	g->out->days[g->out->n++] = (struct day_totals){.day = today, .totals = *totals};
+	note_part(g, SOURCE_REDIS, as_of_ns);
+}
+
 /* Append today from the live counters; false: they cannot tell. */
 static bool ask_live(struct gathering *g, int32_t today)
 {
 	struct worker *w = g->r->w;
+	struct recent_day recent;
+	if (recent_days_get(w->deps->recent, &g->campaign_id, today, clock_mono_ns(), &recent)) {
+		add_live(g, today, &recent.totals, recent.as_of_ns);
+		return true;
+	}
 	struct msg *m = msg_new(MSG_LIVE, 0);
 	m->live.campaign_id = g->campaign_id;
 	m->live.day = today;
 	struct msg *answer = worker_ask(w, LANE_LIVE, &m, clock_mono_ns() + LIVE_TIMEOUT_NS);
 	const bool found = answer != NULL && answer->live.found;
-	if (found) {
-		g->out->days[g->out->n++] =
-			(struct day_totals){.day = today, .totals = answer->live.totals};
-		note_part(g, SOURCE_REDIS, answer->live.as_of_ns);
-	}
+	if (found)
+		add_live(g, today, &answer->live.totals, answer->live.as_of_ns);
 	g->out->degraded = answer == NULL || answer->live.down;
 	msg_free(answer);
 	return found;

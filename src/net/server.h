@@ -16,6 +16,7 @@
 
 #include "domain/event.h"
 #include "store/history_cache.h"
+#include "store/recent_days.h"
 #include "store/registry.h"
 #include "util/config.h"
 #include "util/mailbox.h"
@@ -49,6 +50,7 @@ struct net_deps {
 				       query_mailbox_of */
 	struct mailbox **exporters; /* cfg->exports of them; an export has one for itself */
 	struct history_cache *cache;
+	struct recent_days *recent;
 	struct registry *registry;
 	struct metrics_set *metrics;
 	struct health *health;

@@ -16,7 +16,7 @@
 #include "util/log.h"
 
 #define EVENT_MESSAGES 512
-#define LINGER_MS "0.2" /* what is handed over in one go leaves in one request a partition */
+#define LINGER_MS "0" /* the library would wait for whole milliseconds; the caller makes rounds */
 #define PURGE_NS (10 * NS_PER_S)
 
 struct kafka_producer {
@@ -39,7 +39,7 @@ static rd_kafka_conf_t *producer_conf(const struct config *cfg)
 	/* Long, since giving up early makes gaps and duplicates; the HTTP deadline is our own. */
 	kafka_set(conf, "message.timeout.ms", "120000");
 	kafka_set(conf, "request.timeout.ms", "10000");
-	kafka_set(conf, "statistics.interval.ms", "1000");
+	kafka_set(conf, "statistics.interval.ms", "2000");
 	rd_kafka_conf_set_events(conf,
 				 RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_ERROR);
 	return conf;

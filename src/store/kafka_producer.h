@@ -31,8 +31,8 @@ struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
  * messages any more. */
 enum err kafka_producer_send(struct kafka_producer *p, struct produce_record *record) MUST_CHECK;
 
-/** Is any broker connected, as of the library's last report (one a second)? True until the first
- * report. */
+/** Is any broker connected, as of the library's last report (one in two seconds)? True until the
+ * first report. */
 bool kafka_producer_is_connected(const struct kafka_producer *p);
 
 /** It takes no message any more and must be drained, freed and made anew. */

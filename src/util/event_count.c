@@ -8,12 +8,18 @@
 #include "util/event_count.h"
 
 #include <linux/futex.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "util/clock.h"
 #include "util/tsan.h"
+
+#ifndef PR_FUTEX_HASH /* headers older than 6.16 */
+#define PR_FUTEX_HASH 78
+#define PR_FUTEX_HASH_SET_SLOTS 1
+#endif
 
 static int ec_gettime(const struct ck_ec_ops *ops, struct timespec *out)
 {
@@ -53,6 +59,14 @@ static int until_deadline(const struct ck_ec_wait_state *state, struct timespec 
 {
 	*iteration_deadline = *(const struct timespec *)state->data;
 	return 0;
+}
+
+void event_count_expect(unsigned threads)
+{
+	unsigned long slots = 256;
+	while (slots < threads)
+		slots *= 2;
+	(void)prctl(PR_FUTEX_HASH, PR_FUTEX_HASH_SET_SLOTS, slots, 0ul, 0ul);
 }
 
 uint32_t event_count_value(const struct event_count *ec)

@@ -18,6 +18,14 @@ struct event_count {
 	struct ck_ec32 ec;
 };
 
+/**
+ * Prepare for @threads threads that sleep at the same time. Linux from 6.16 on gives a process a
+ * hash table of futexes by its cores, 16 slots where there are two, and each wake-up passes over
+ * all that sleep in its slot. Does nothing on an older kernel, whose table is the machine's.
+ * @thread main, before others start
+ */
+void event_count_expect(unsigned threads);
+
 /** The current value; an acquire barrier. @thread any */
 uint32_t event_count_value(const struct event_count *ec);
 

@@ -27,16 +27,13 @@ static _Thread_local struct v7_state v7_state = {.last_ms = -1};
 /* Where the hexadecimal digits of each byte stand in the text. */
 static const uint8_t text_pos[16] = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
+/* One more than what a hexadecimal digit stands for; 0 for what is none. */
+static const uint8_t hex_values[256] = {
+	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 static void random_bytes(struct v7_state *s, void *out, size_t len)
 {
@@ -92,11 +89,11 @@ bool uuid_parse(const char *text, size_t len, struct uuid *out)
 	if (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-')
 		return false;
 	for (size_t i = 0; i < sizeof(out->bytes); i++) {
-		const int high = hex_value(text[text_pos[i]]);
-		const int low = hex_value(text[text_pos[i] + 1]);
-		if (high < 0 || low < 0)
+		const unsigned high = hex_values[(unsigned char)text[text_pos[i]]];
+		const unsigned low = hex_values[(unsigned char)text[text_pos[i] + 1]];
+		if (high == 0 || low == 0)
 			return false;
-		out->bytes[i] = (uint8_t)(high << 4 | low);
+		out->bytes[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
 	return true;
 }

@@ -46,6 +46,7 @@ struct pipeline {
 	struct partition_gauge gauges[EVENT_KINDS][PARTITIONS];
 	struct partition_gauge *gauge_rows[EVENT_KINDS];
 	struct history_cache *cache;
+	struct recent_days *recent;
 	struct registry *registry;
 	struct mailbox *counter_mb, *live_mb, *history_mb, *journal_mb, *query_mb, *registrar_mb,
 		*writer_mbs[WRITERS];
@@ -70,6 +71,7 @@ static void start(struct pipeline *p)
 	config_load(&p->cfg, NULL);
 	p->metrics = metrics_set_new();
 	p->cache = history_cache_new(p->cfg.history_cache_days, table_add_day);
+	p->recent = recent_days_new();
 	p->counter_mb = mailbox_new("counter", LANES, false);
 	p->live_mb = mailbox_new("live", LANES, false);
 	p->history_mb = mailbox_new("history", LANES, false);
@@ -81,8 +83,8 @@ static void start(struct pipeline *p)
 		p->gauge_rows[k] = p->gauges[k];
 	p->counter = counter_start(&p->cfg, PARTITIONS, &deployment, p->counter_mb, p->metrics,
 				   &p->health);
-	p->live =
-		live_start(&p->cfg, PARTITIONS, &deployment, p->live_mb, p->counter_mb, p->metrics);
+	p->live = live_start(&p->cfg, PARTITIONS, &deployment, p->live_mb, p->counter_mb, p->recent,
+			     p->metrics);
 	p->history = history_start(&p->cfg, PARTITIONS, p->history_mb, p->live_mb, p->cache,
 				   p->metrics, &p->health);
 	p->journal = journal_start(&p->cfg, p->journal_mb, p->metrics);
@@ -110,6 +112,7 @@ static void stop(struct pipeline *p)
 	registrar_stop(p->registrar);
 	counter_stop(p->counter);
 	history_cache_free(p->cache);
+	recent_days_free(p->recent);
 	registry_free(p->registry);
 	for (unsigned i = 0; i < WRITERS; i++)
 		mailbox_free(p->writer_mbs[i]);

@@ -3,6 +3,7 @@
  */
 #include "test.h"
 
+#include "domain/canonical.h"
 #include "domain/event.h"
 #include "util/datetime.h"
 
@@ -224,6 +225,86 @@ static void test_time_limits(void **state)
 	assert_false(event_check_time(&event, NOW_MS, 0, 2, &error));
 }
 
+/* A click whose source has something odd in it one time in four. */
+static void write_some_click(struct rng *rng, struct buf *out)
+{
+	static const char *const sources[] = {"search", "a b'c}", "\"", "Z\xc3\xbcrich"};
+	const char *source = sources[rng_below(rng, ARRAY_LEN(sources))];
+	struct event click = {.kind = EVENT_CLICK, .time_ms = NOW_MS, .source = source};
+	click.source_len = strlen(source);
+	click.time_ms += (int64_t)rng_below(rng, 100000000);
+	for (size_t i = 0; i < sizeof(struct uuid); i++) {
+		click.id.bytes[i] = (uint8_t)rng_below(rng, 256);
+		click.user_id.bytes[i] = (uint8_t)rng_below(rng, 256);
+		click.campaign_id.bytes[i] = (uint8_t)rng_below(rng, 256);
+	}
+	buf_clear(out);
+	event_write(&click, out);
+}
+
+/* What the short way reads, the long way reads as well, and the same. */
+static bool check_ways(const char *text, struct buf *shorter, struct buf *longer)
+{
+	struct event click;
+	struct event_error error;
+	if (!canonical_read_click(text, strlen(text), &click))
+		return false;
+	buf_clear(shorter);
+	buf_clear(longer);
+	event_write(&click, shorter);
+	assert_true(read_text(EVENT_CLICK, text, -1, &error, longer));
+	assert_string_equal(shorter->data, longer->data);
+	return true;
+}
+
+static void test_the_short_way_reads_the_same(void **state)
+{
+	static const char some[] = "\"\\{},: 0aZ-\x80\x1f\x7fg";
+	(void)state;
+	struct rng rng = rng_start();
+	struct buf text = BUF_INIT, shorter = BUF_INIT, longer = BUF_INIT;
+	for (int i = 0; i < 20000; i++) {
+		write_some_click(&rng, &text);
+		const bool plain =
+			strchr(text.data, '\\') == NULL && strchr(text.data, '\xc3') == NULL;
+		assert_int_equal(check_ways(text.data, &shorter, &longer), plain);
+		for (int n = 0; n < 4; n++) {
+			const size_t at = rng_below(&rng, text.len);
+			text.data[at] = some[rng_below(&rng, sizeof(some) - 1)];
+			(void)check_ways(text.data, &shorter, &longer);
+		}
+		text.data[rng_below(&rng, text.len)] = '\0';
+		assert_false(check_ways(text.data, &shorter, &longer));
+	}
+	buf_release(&text);
+	buf_release(&shorter);
+	buf_release(&longer);
+}
+
+static void test_the_short_way_knows_nil_and_lengths(void **state)
+{
+	struct buf text = BUF_INIT;
+	struct event click = {
+		.kind = EVENT_CLICK, .time_ms = NOW_MS, .source = "x", .source_len = 1};
+	struct event read;
+	(void)state;
+	event_write(&click, &text);
+	assert_false(canonical_read_click(text.data, text.len, &read)); /* campaign */
+	click.campaign_id.bytes[3] = 1;
+	buf_clear(&text);
+	event_write(&click, &text);
+	assert_true(canonical_read_click(text.data, text.len, &read));
+	text.len -= 2;
+	for (int i = 1; i < EVENT_TEXT_MAX; i++)
+		buf_addc(&text, 'x');
+	buf_adds(&text, "\"}");
+	assert_true(canonical_read_click(text.data, text.len, &read));
+	text.len -= 2;
+	buf_adds(&text, "x\"}");
+	assert_false(canonical_read_click(text.data, text.len, &read));
+	buf_release(&text);
+}
+
 static void test_words(void **state)
 {
 	(void)state;
@@ -250,6 +331,8 @@ int main(void)
 		cmocka_unit_test(test_errors_name_the_field),
 		cmocka_unit_test(test_source_is_counted_in_characters),
 		cmocka_unit_test(test_time_limits),
+		cmocka_unit_test(test_the_short_way_reads_the_same),
+		cmocka_unit_test(test_the_short_way_knows_nil_and_lengths),
 		cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests_name("event", tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include "util/buf.h"
 #include "util/json.h"
+#include "util/json_memory.h"
 
 static cJSON *parse(const char *text, char error[JSON_ERROR_MAX])
 {
@@ -292,8 +293,48 @@ static void test_damaged_texts(void **state)
 	}
 }
 
+static cJSON *parsed(const char *text)
+{
+	char error[JSON_ERROR_MAX];
+	cJSON *tree = json_parse(text, strlen(text), error);
+	assert_non_null(tree);
+	return tree;
+}
+
+static void assert_prints(const cJSON *tree, const char *text)
+{
+	char found[8192];
+	assert_true(cJSON_PrintPreallocated((cJSON *)tree, found, sizeof(found), false));
+	assert_string_equal(found, text);
+}
+
+/* Trees that die in any order, some larger than a thread's block, leave the others whole. */
+static void test_trees_do_not_share_memory(void **state)
+{
+	static const char *const small = "{\"a\":[1,2,\"three\"],\"b\":{\"c\":true}}";
+	static const char *const other = "[\"x\",\"y\",{\"z\":null}]";
+	char large[4096] = "[\"", *end = large + sizeof(large) - 3;
+	(void)state;
+
+	memset(large + 2, 'l', (size_t)(end - large - 2));
+	memcpy(end, "\"]", 3);
+	for (int round = 0; round < 100; round++) {
+		cJSON *first = parsed(small), *second = parsed(large), *third = parsed(other);
+		cJSON_Delete(round % 2 == 0 ? first : third);
+		cJSON *fourth = parsed(other);
+		assert_prints(second, large);
+		assert_prints(round % 2 == 0 ? third : first, round % 2 == 0 ? other : small);
+		cJSON_Delete(second);
+		assert_prints(fourth, other);
+		cJSON_Delete(round % 2 == 0 ? third : first);
+		assert_prints(fourth, other);
+		cJSON_Delete(fourth);
+	}
+}
+
 int main(void)
 {
+	json_memory_start();
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepts),
 		cmocka_unit_test(test_refuses),
@@ -303,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_utf8_of_every_code_point),
 		cmocka_unit_test(test_damaged_texts),
+		cmocka_unit_test(test_trees_do_not_share_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
