@@ -115,7 +115,7 @@ $(OUT)/limits/%: loadtest/limits/%.c loadtest/limits/feed.c $(OBJECTS) | $(OUT)/
 	@echo "limit $<"
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< loadtest/limits/feed.c $(OBJECTS) $(LDLIBS)
 
-BENCH_ARGS := $(foreach v,ONLY SECONDS ROUNDS EVENTS STORED RATE MINUTES CLIENTS WORKERS,$(if $($v),--$(shell \
+BENCH_ARGS := $(foreach v,ONLY SECONDS ROUNDS EVENTS STORED CAMPAIGNS RATE MINUTES CLIENTS WORKERS PARTITIONS WRITERS WARM,$(if $($v),--$(shell \
 	echo $v | tr A-Z a-z) $($v)))
 bench: all limits clients
 	$(Q)deploy/install.sh bench

@@ -1,82 +1,18 @@
-"""The benchmark's cases that look past the answer: a backlog, a steady stream, freshness, memory."""
+"""The benchmark's cases of a stream that goes on: lag and memory over time, freshness."""
 
-import json
 import time
 
-from bench_http import HISTORY, PARTITIONS, drain, per_million
-from bench_pace import CAMPAIGNS, Pacer, Probe, pace, percentile
-from bench_probe import Meter, cpu_seconds, memory_mb, rss_mb, service_pids
+from bench_http import drain
+from bench_pace import Pacer, Probe, pace, percentile
+from bench_probe import Meter, memory_now
 from bench_result import make_row
-from bench_rig import BUILD, BenchError, eventually, last_json
+from bench_rig import BenchError
 
 PROBES = 4
-HOURS = 20
-BACKLOG_SECONDS = 7200
-SAMPLES = 200
-
-
-def limit_program(rig, world, name, *args):
-    """Run one of build/limits to its end on a world: its measurement."""
-    meter = Meter(service_pids(rig))
-    result = last_json(rig.run([BUILD / "limits" / name, *args], world.env), name)
-    if not result["events"]:
-        raise BenchError(f"limits/{name} {' '.join(map(str, args))} did nothing")
-    cpu = meter.cpu() | {"program": result["cpu"]}
-    return {"value": result["events"] / result["seconds"], "cpu": per_million(cpu, result["events"])}
-
-
-def history_world(rig, settings):
-    """A world with STORED events in it, that others are copied from; None for none."""
-    if not settings.stored:
-        return None
-    world = rig.world(KAFKA_PARTITIONS=PARTITIONS)
-    rig.psql(HISTORY, world.name,
-             variables={"stored": settings.stored, "campaigns": CAMPAIGNS, "partitions": PARTITIONS})
-    return world
-
-
-def process_backlog(rig, settings, world):
-    """Fill Kafka while nothing processes, then time a processing role from its start until all is booked."""
-    rig.run([BUILD / "limits/produce", "backlog", settings.events, HOURS, CAMPAIGNS], world.env)
-    services = Meter(service_pids(rig))
-    began = time.monotonic()
-    server = rig.serve(world, ROLE="process", HTTP_WORKERS=16)
-    try:
-        ready = time.monotonic() - began
-
-        def is_done():
-            server.check()
-            return server.events("stored") >= settings.events and server.lag() == 0
-        eventually(is_done, BACKLOG_SECONDS, "the backlog is processed")
-        seconds = time.monotonic() - began
-        if server.events("stored") != settings.events or server.events("dead_lettered"):
-            raise BenchError("not all events of the backlog were stored")
-        cpu = {"program": cpu_seconds(server.pid)} | services.cpu()
-        return {"value": settings.events / seconds, "cpu": per_million(cpu, settings.events),
-                "memory": services.memory() | {"program": memory_mb(server.pid)},
-                "more": {"seconds": seconds, "seconds until ready": ready}}
-    finally:
-        server.stop()
-
-
-def backlog(rig, case, settings):
-    """Events in Kafka to committed rows, beside one backend with ready batches, and a bare COPY."""
-    history = history_world(rig, settings)
-    ours, ledger, copied = [], [], []
-    feed = (settings.events, HOURS, CAMPAIGNS)
-    for _ in range(settings.rounds):
-        for into, measure in ((ledger, lambda w: limit_program(rig, w, "ledger", *feed)),
-                              (ours, lambda w: process_backlog(rig, settings, w)),
-                              (copied, lambda w: limit_program(rig, w, "copy", *feed))):
-            world = rig.world(template=history, KAFKA_PARTITIONS=PARTITIONS)
-            try:
-                into.append(measure(world))
-            finally:
-                world.drop()
-    if history:
-        history.drop()
-    return [make_row(case.name, f"{case.what}, beside one backend", "/s", ours, ledger),
-            make_row(f"{case.name}-copy", f"{case.what}, beside a bare COPY", "/s", ours, copied)]
+SAMPLES = 300
+SAMPLE_SECONDS_MIN = 1       # lag is as old; looking at memory takes 30 ms
+SETTLING_SHARE = 0.2         # of a run is not in the slopes, since caches still fill
+SETTLING_SECONDS_MAX = 300
 
 
 def slope(samples):
@@ -89,43 +25,52 @@ def slope(samples):
     return 3600 * sum((s[0] - x) * (s[1] - y) for s in samples) / spread if spread else 0.0
 
 
-def sample(server, seconds):
-    """Lag and memory while a stream goes on: [(seconds, lag, MB)]."""
+def sample(rig, server, seconds):
+    """Lag and memory while a stream goes on: [(seconds, lag, {process: MB})]."""
     samples, began = [], time.monotonic()
     while time.monotonic() < began + seconds:
-        time.sleep(max(0.2, seconds / SAMPLES))
+        time.sleep(max(SAMPLE_SECONDS_MIN, seconds / SAMPLES))
         server.check()
         lag = server.lag()
         if lag is not None:
-            samples.append((time.monotonic() - began, lag, rss_mb(server.pid)))
+            samples.append((time.monotonic() - began, lag, memory_now(rig, server)))
     return samples
+
+
+def slopes(samples, seconds):
+    """What samples say: how large lag was, and how lag and memory changed an hour once the run had settled."""
+    settled = [s for s in samples if s[0] > min(SETTLING_SECONDS_MAX, seconds * SETTLING_SHARE)]
+    lags = [lag for _, lag, _ in samples]
+    found = {"lag at most": max(lags, default=None), "lag at the end": lags[-1] if lags else None,
+             "lag events an hour": slope([(at, lag) for at, lag, _ in settled])}
+    for name in settled[0][2] if settled else ():
+        found[f"{name} MB"] = settled[-1][2][name]
+        found[f"{name} KB an hour"] = 1024 * slope([(at, memory[name]) for at, _, memory in settled])
+    return found
 
 
 def steady(rig, case, settings, share, minutes):
     """Ingest and processing together at RATE, or a share of it: lag, memory and their slopes an hour."""
     rate = settings.rate * share
-    seconds = settings.minutes * 60 if minutes else settings.seconds
+    seconds = 60 * (settings.minutes or minutes or settings.seconds / 60)
     server = rig.serve(rig.world(), HTTP_WORKERS=settings.workers)
     try:
         with pace(server.listen, rate):
             time.sleep(min(3, seconds))  # the first events make campaigns and fill caches
         drain(server)
-        meter, own = Meter({"program": server.pid} | service_pids(rig)), time.process_time()
+        meter, own = Meter(rig, server), time.process_time()
         pacer = Pacer(server.listen, rate)
-        samples = sample(server, seconds)
+        samples = sample(rig, server, seconds)
         pacer.stop()
-        cpu = meter.cpu() | {"load generator": time.process_time() - own}
-        began = time.monotonic()
+        own, began = time.process_time() - own, time.monotonic()
         drain(server)
-        lags, times = [lag for _, lag, _ in samples], sorted(pacer.times_ms)
+        caught_up, times = time.monotonic() - began, sorted(pacer.times_ms)
         measurement = {
-            "value": pacer.accepted, "cpu": per_million(cpu, pacer.sent), "memory": meter.memory(),
+            "value": pacer.accepted,
             "p50": percentile(times, 0.5), "p99": percentile(times, 0.99), "p999": percentile(times, 0.999),
-            "more": {"asked for": rate, "seconds": seconds, "lag at most": max(lags, default=None),
-                     "lag at the end": lags[-1] if lags else None,
-                     "lag an hour": slope([(at, lag) for at, lag, _ in samples]),
-                     "MB an hour": slope([(at, mb) for at, _, mb in samples]),
-                     "seconds to catch up": time.monotonic() - began}}
+            "more": {"asked for": rate, "seconds": seconds} | slopes(samples, seconds) | {
+                "seconds to catch up": caught_up}
+        } | meter.figures(pacer.sent, {"load generator": own})
     finally:
         server.stop()
     return [make_row(case.name, case.what, "/s", [measurement])]
@@ -151,54 +96,3 @@ def freshness(rig, case, settings, rate):
     finally:
         server.stop()
     return [make_row(case.name, case.what, "ms", measurements, better="less")]
-
-
-def idle(rig, case, settings, workers):
-    """Memory and CPU without a client."""
-    options = {"HTTP_WORKERS": workers} if workers else {}
-    server = rig.serve(rig.world(), **options)
-    try:
-        time.sleep(2)
-        before = cpu_seconds(server.pid)
-        time.sleep(settings.seconds)
-        percent = 100 * (cpu_seconds(server.pid) - before) / settings.seconds
-        measurement = {"value": rss_mb(server.pid), "more": {"% of a core": percent}}
-    finally:
-        server.stop()
-    return [make_row(case.name, case.what, "MB", [measurement], better="less")]
-
-
-def run_clients(rig, url, settings):
-    """10,000 keep-alive clients, each posting and pausing two seconds on average."""
-    listen = url.removeprefix("http://")
-    text = rig.run([BUILD / "clients", "--api", listen, "--admin", listen, "--good", settings.clients, "--rate",
-                    settings.clients / 2, "--slow", 0, "--seconds", settings.seconds])
-    result = json.loads(text.strip().splitlines()[-1])
-    clicks = result["clicks"]
-    if not clicks["n"]:
-        raise BenchError(f"no client was answered: {text[-300:]}")
-    return result, clicks
-
-
-def clients(rig, case, settings):
-    """Many keep-alive clients on default settings, beside a bare CivetWeb with a thread for each."""
-    server = rig.serve(rig.world())
-    bare = rig.bare_http(settings.clients + settings.clients // 40)
-    found = {"ours": [], "limit": []}
-    try:
-        for _ in range(settings.rounds):
-            for name, process in (("limit", bare), ("ours", server)):
-                meter = Meter({"program": process.pid} | service_pids(rig))
-                result, clicks = run_clients(rig, process.url, settings)
-                process.check()
-                found[name].append({
-                    "value": clicks["p99"], "p50": clicks["p50"], "p99": clicks["p99"], "p999": clicks["p999"],
-                    "cpu": per_million(meter.cpu(), clicks["n"]), "memory": meter.memory(),
-                    "more": {"clicks a second": result["per_second"], "failed": clicks["errors"],
-                             "starved": clicks["starved_5s"], "longest ms": clicks["max"],
-                             "generator's cores": result["own_cpu"]}})
-            drain(server)
-    finally:
-        server.stop()
-        bare.stop()
-    return [make_row(case.name, case.what, "ms", found["ours"], found["limit"], better="less")]

@@ -60,17 +60,40 @@ def rss_mb(pid):
     return _kib(PROC / str(pid) / "status", "VmRSS") / 1024
 
 
-class Meter:
-    """CPU seconds of named processes since it was made; each name has one pid."""
+def switches(pid):
+    """How often the living threads of a process were taken off a core or left one, since they began."""
+    total = 0
+    for task in (PROC / str(pid) / "task").iterdir():
+        try:
+            text = (task / "status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            continue
+        total += sum(map(int, re.findall(r"ctxt_switches:\s+(\d+)", text)))
+    return total
 
-    def __init__(self, pids):
-        self._pids = dict(pids)
-        self._began = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+
+class Meter:
+    """What the services, and a process called the program, consume from when it was made."""
+
+    def __init__(self, rig, program=None):
+        self._rig, self._program = rig, program and program.pid
+        self._pids = ({"program": program.pid} if program else {}) | service_pids(rig)
         for pid in self._pids.values():
             try:
                 (PROC / str(pid) / "clear_refs").write_text("5", encoding="ascii")  # the peak begins anew
             except OSError:
                 pass
+        self._wal = self._wal_bytes()
+        self._switches = switches(self._program) if program else 0
+        self._began = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+
+    def add_program(self, program):
+        """Count a process that was started after, from its start."""
+        self._program = program.pid
+        self._pids["program"], self._began["program"] = program.pid, 0.0
+
+    def _wal_bytes(self):
+        return int(self._rig.psql("SELECT pg_current_wal_insert_lsn() - '0/0'", "postgres", "postgres"))
 
     def cpu(self):
         """{name: seconds}"""
@@ -80,11 +103,27 @@ class Meter:
         """{name: MB}"""
         return {name: memory_mb(pid) for name, pid in self._pids.items()}
 
+    def figures(self, events, cpu=None):
+        """What one of so many events cost, as a measurement says it, with other processes' CPU seconds beside."""
+        used = self.cpu() | (cpu or {})
+        found = {"cpu": {name: seconds / events * 1e6 for name, seconds in used.items()}, "memory": self.memory()}
+        if self._program:
+            found["switches"] = (switches(self._program) - self._switches) / events
+        return found | {"wal": (self._wal_bytes() - self._wal) / events}
+
 
 def service_pids(rig):
     """The three services' names in the table, and their pids."""
     return {"broker": rig.service_pid("kafka"), "PostgreSQL": rig.service_pid("postgres"),
             "Redis": rig.service_pid("redis")}
+
+
+def memory_now(rig, program):
+    """{name: MB} of the program and the services now: resident, of PostgreSQL what its processes have together."""
+    found = {}
+    for name, pid in ({"program": program.pid} | service_pids(rig)).items():
+        found[name] = memory_mb(pid) if name == "PostgreSQL" else rss_mb(pid)
+    return found
 
 
 def machine():

@@ -13,7 +13,7 @@ import pathlib
 TIMES = ("p50", "p99", "p999")
 GROUPS = ("program", "broker", "PostgreSQL", "Redis", "load generator")
 HEADS = ("what", "ours", "limit", "ratio", "p50", "p99", "p99.9", "program", "broker", "PostgreSQL", "Redis", "load",
-         "MB")
+         "MB", "WAL B", "switches")
 
 
 def _median(values):
@@ -54,7 +54,8 @@ def _line(row):
     memory = (ours.get("memory") or {}).get("program")
     return [row["what"], f"{number(ours['value'])} {row['unit']}", number(limit.get("value")),
             "" if row["ratio"] is None else f"{row['ratio']:.2f}", *(number(ours.get(t)) for t in TIMES),
-            *(number(cpu.get(g)) for g in GROUPS), number(memory)]
+            *(number(cpu.get(g)) for g in GROUPS), number(memory),
+            *(number(ours.get(key)) for key in ("wal", "switches"))]
 
 
 def align(lines):
@@ -64,14 +65,24 @@ def align(lines):
                                for i, (cell, w) in enumerate(zip(line, widths))).rstrip() for line in lines)
 
 
+def _note(what, found):
+    known = [f"{key} {number(value)}" for key, value in found.items() if value is not None]
+    return f"{what}: {', '.join(known)}" if known else ""
+
+
+def _limit_note(row):
+    """What the table does not say of the limit: its times, what one event cost, and what else was found out."""
+    limit = row["limit"] or {}
+    cpu = {f"CPU of {name}": seconds for name, seconds in (limit.get("cpu") or {}).items() if name in GROUPS}
+    wal = {"WAL B": limit.get("wal") or None}
+    return _note(row["what"] + ", the limit", {t: limit.get(t) for t in TIMES} | cpu | wal | (limit.get("more") or {}))
+
+
 def table(rows):
     """The table of a run, and below it what else was found out."""
     text = align([list(HEADS), *(_line(row) for row in rows)])
-    notes = [f"{row['what']}: " + ", ".join(f"{key} {number(value)}" for key, value in row["ours"]["more"].items())
-             for row in rows if row["ours"].get("more")]
-    notes += [f"{row['what']}, the limit: " + ", ".join(f"{t} {number(row['limit'][t])}" for t in TIMES)
-              for row in rows if row["limit"] and row["limit"].get("p50") is not None]
-    return "\n".join([text, *notes])
+    notes = [note for row in rows for note in (_note(row["what"], row["ours"].get("more") or {}), _limit_note(row))]
+    return "\n".join([text, *filter(None, notes)])
 
 
 def save(folder, head, rows):

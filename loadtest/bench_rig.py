@@ -25,7 +25,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 40
 
 
@@ -34,7 +34,7 @@ class BenchError(Exception):
 
 
 def eventually(fn, seconds, what):
-    """Call fn until what it returns is true, and return that; OSError counts as not yet."""
+    """Call fn until what it returns is true, and return that; OSError is not yet. what: text, or what makes it."""
     deadline = time.monotonic() + seconds
     while True:
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -42,7 +42,7 @@ def eventually(fn, seconds, what):
             if result:
                 return result
         if time.monotonic() > deadline:
-            raise BenchError(f"not within {seconds:g} s: {what}")
+            raise BenchError(f"not within {seconds:g} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -87,7 +87,8 @@ class Process:
         """Wait until fn is true; the early end of the process is an error at once."""
         def answers_or_ended():
             return not self.is_running() or fn()
-        eventually(answers_or_ended, START_SECONDS, f"{self.name} answers; its last lines:\n{tail(self.log)}")
+        eventually(answers_or_ended, START_SECONDS,
+                   lambda: f"{self.name} answers; its last lines:\n{tail(self.log)}")
         self.check()
 
     def check(self):
@@ -144,6 +145,11 @@ class Server(Process):
         return sum(value for name, value in self.metrics()
                    if name.startswith("tyr_events_total{") and f'outcome="{outcome}"' in name)
 
+    def processed(self):
+        """How many messages this process has done with."""
+        return sum(value for name, value in self.metrics()
+                   if name.startswith("tyr_events_total{") and 'outcome="reread"' not in name)
+
     def lag(self):
         """Messages in Kafka that this process has not processed; None while it cannot tell."""
         found = [value for name, value in self.metrics() if name.startswith("tyr_consumer_lag{")]
@@ -155,18 +161,22 @@ class World:
 
     def __init__(self, rig, number, template, options):
         self.rig, self.name = rig, f"bench{number}"
-        self.env = {"KAFKA_PARTITIONS": 8, "LOG_LEVEL": "info"} | rig.env | {
+        self.env = {"LOG_LEVEL": "info"} | rig.env | {
             "DB_NAME": self.name, "REDIS_DB": number % 16, "KAFKA_GROUP_ID": self.name,
             "KAFKA_CLICK_TOPIC": f"{self.name}-clicks", "KAFKA_CONVERSION_TOPIC": f"{self.name}-conversions",
             "KAFKA_ADJUSTMENT_TOPIC": f"{self.name}-adjustments",
         } | options
-        copied = f" TEMPLATE {template.name}" if template else ""
+        copied = f" TEMPLATE {template.name} STRATEGY FILE_COPY" if template else ""  # not through the WAL
         rig.psql(f"CREATE DATABASE {self.name} OWNER {rig.env['DB_USER']}{copied}", "postgres", "postgres")
         rig.run([rig.binary, "migrate"], self.env)
 
     def sql(self, statement):
         """Run statements; the output, unaligned."""
         return self.rig.psql(statement, self.name)
+
+    def file(self, path, variables):
+        """Run a file of statements with psql's variables."""
+        self.rig.psql(path, self.name, variables=variables)
 
     def drop(self):
         """Give its space back; no process may use it any more."""
@@ -176,11 +186,12 @@ class World:
 class Rig:
     """Services of its own in a folder of its own, and what was started on them."""
 
-    def __init__(self, binary):
+    def __init__(self, binary, **options):
+        """The options are the program's, in every world."""
         self.binary = str(pathlib.Path(binary).resolve())
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tyr-bench-"))
         os.chmod(self.dir, 0o755)  # PostgreSQL runs as another user
-        self.env, self._made, self._stack = {}, {}, contextlib.ExitStack()
+        self.env, self._made, self._stack = options, {}, contextlib.ExitStack()
         self._worlds, self._logs = 0, 0
 
     def __enter__(self):
@@ -209,7 +220,7 @@ class Rig:
         """The pid of kafka, redis or postgres."""
         return int((self.dir / f"services/{name}.pid").read_text(encoding="ascii").split()[0])
 
-    def run(self, command, env=None, seconds=3600):
+    def run(self, command, env=None, seconds=3600, fine=(0,)):
         """Run a program to its end, which must be a good one; its output."""
         try:
             done = subprocess.run([str(part) for part in command], env=clean_env(env), cwd=self.dir, timeout=seconds,
@@ -217,7 +228,7 @@ class Rig:
                                   check=False)
         except OSError as error:
             raise BenchError(f"{command[0]} cannot be started: {error}") from None
-        if done.returncode != 0:
+        if done.returncode not in fine:
             last = "\n".join("    " + line for line in (done.stdout + done.stderr).splitlines()[-15:])
             raise BenchError(f"{pathlib.Path(command[0]).name} ended with {done.returncode}:\n{last}")
         return done.stdout
@@ -265,10 +276,10 @@ class Rig:
         self._stack.callback(process.stop)
         process.listen, process.url = f"127.0.0.1:{port}", f"http://127.0.0.1:{port}"
 
-        def connects():
+        def is_whole():
             socket.create_connection(("127.0.0.1", port), 1).close()
-            return True
-        process.await_answer(connects)
+            return len(os.listdir(f"/proc/{process.pid}/task")) >= threads  # it listens before it has them all
+        process.await_answer(is_whole)
         return process
 
 

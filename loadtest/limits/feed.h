@@ -3,7 +3,7 @@
  *
  * Overview: an endless row of events, ascending in time, of which every 20th is a conversion of a
  * user who clicked a moment before, on the clicked campaign and source. Ids are UUIDv7; users are a
- * fixed pool that `loadtest/bench_history.sql` numbers in the same way, so that a stored history
+ * fixed pool that `loadtest/bench_history.py` numbers in the same way, so that a stored history
  * can be theirs. Usage: feed_init(), then feed_next(). Threads: one for each feed. Ownership: an
  * event's strings are static.
  */
