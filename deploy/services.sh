@@ -236,6 +236,13 @@ become_postgres() {
 		as_postgres+=(--inh-caps=+dac_read_search --ambient-caps=+dac_read_search)
 }
 
+# A part of the machine's memory: new clicks go to any page of an index of users, which should fit.
+buffers_mb() {
+	local mb
+	mb=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo) / 8192))
+	echo $((mb < 256 ? 256 : mb > 4096 ? 4096 : mb))
+}
+
 # Durability is the product, so that fsync stays on. The socket is in the data folder ("."), where only
 # the owner can reach it; the address of DIR may be longer than that of a socket can be.
 postgres_conf() {
@@ -247,7 +254,7 @@ postgres_conf() {
 		unix_socket_directories = '.'
 		max_connections = 200
 		max_locks_per_transaction = 1024
-		shared_buffers = 256MB
+		shared_buffers = $(buffers_mb)MB
 		max_wal_size = 2GB
 		wal_compression = lz4
 		fsync = on
