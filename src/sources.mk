@@ -41,6 +41,7 @@ SOURCES := \
 	net/bulk.c \
 	net/campaign_page.c \
 	net/campaigns.c \
+	net/deferral.c \
 	net/elements.c \
 	net/explain.c \
 	net/export.c \
@@ -59,6 +60,7 @@ SOURCES := \
 	net/server.c \
 	net/setting_params.c \
 	net/settings.c \
+	net/socket.c \
 	net/statistics.c \
 	net/stream.c \
 	net/table.c \

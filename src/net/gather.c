@@ -105,7 +105,7 @@ static enum gather_result gather_uncached(struct gathering *g, bool warm)
 	if (warm && result == GATHER_OK) {
 		struct msg *m = msg_new(MSG_WARM, 0);
 		m->warm.campaign_id = g->campaign_id;
-		worker_tell(g->r->w, LANE_HISTORY, &m);
+		(void)worker_tell(g->r->w, LANE_HISTORY, &m); /* the next reader asks again */
 	}
 	return result;
 }

@@ -1,12 +1,13 @@
 /*
  * One event from a request's body to Kafka's acknowledgement.
  *
- * Runs on CivetWeb's workers, which wait here for the producer.
+ * Runs on CivetWeb's workers; an answer is also written by who has it, see deferral.h.
  */
 #include "net/ingest.h"
 
 #include <string.h>
 
+#include "net/deferral.h"
 #include "net/outbox.h"
 #include "net/response.h"
 #include "net/worker.h"
@@ -53,23 +54,39 @@ static void answer_created(struct request *r, enum event_kind kind)
 	response_send(r, 201);
 }
 
+/* Answer by what became of the event; takes the message. */
+static void conclude(struct request *r, struct msg *m)
+{
+	const bool accepted = m != NULL && m->produce.records[0].status == PRODUCE_ACCEPTED;
+	if (m != NULL)
+		metrics_observe(r->w->metrics, M_ACK, clock_mono_ns() - m->created_ns);
+	metrics_add(r->w->metrics, accepted ? M_ACCEPTED : M_RETRY, 1);
+	if (accepted)
+		answer_created(r, m->produce.records[0].kind);
+	else
+		response_error(r, 503, "unavailable", NULL, "the event is " INGEST_RETRY);
+	msg_free(m);
+}
+
+static uint64_t ack_deadline_ns(const struct worker *w)
+{
+	return clock_mono_ns() + (uint64_t)w->deps->cfg->ack_timeout_ms * NS_PER_MS;
+}
+
 static void produce_one(struct request *r, const struct event *event)
 {
 	struct worker *w = r->w;
 	struct outbox ob;
 	outbox_init(&ob, &w->packed);
 	outbox_add(&ob, event, w->deps->partitions);
-	struct msg *m = ingest_produce(r, &ob);
+	struct msg *m = outbox_message(&ob);
 	outbox_release(&ob);
-	const bool accepted = m != NULL && m->produce.records[0].status == PRODUCE_ACCEPTED;
-	msg_free(m);
-	metrics_add(w->metrics, accepted ? M_ACCEPTED : M_RETRY, 1);
 	r->id_key = event_id_key(event->kind);
 	r->id = event->id;
-	if (accepted)
-		answer_created(r, event->kind);
+	if (deferral_fits(r))
+		deferral_start(r, &m, ack_deadline_ns(w), conclude);
 	else
-		response_error(r, 503, "unavailable", NULL, "the event is " INGEST_RETRY);
+		conclude(r, worker_ask(w, LANE_PRODUCER, &m, ack_deadline_ns(w)));
 }
 
 static void ingest(struct request *r, enum event_kind kind)
@@ -116,11 +133,9 @@ bool ingest_read(const struct request *r, enum event_kind kind, const cJSON *obj
 struct msg *ingest_produce(struct request *r, const struct outbox *ob)
 {
 	struct worker *w = r->w;
-	const uint64_t start_ns = clock_mono_ns();
-	const uint64_t deadline_ns = start_ns + (uint64_t)w->deps->cfg->ack_timeout_ms * NS_PER_MS;
 	struct msg *m = outbox_message(ob);
-	struct msg *answer = worker_ask(w, LANE_PRODUCER, &m, deadline_ns);
+	struct msg *answer = worker_ask(w, LANE_PRODUCER, &m, ack_deadline_ns(w));
 	if (answer != NULL)
-		metrics_observe(w->metrics, M_ACK, clock_mono_ns() - start_ns);
+		metrics_observe(w->metrics, M_ACK, clock_mono_ns() - answer->created_ns);
 	return answer;
 }

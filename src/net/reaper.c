@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "net/deferral.h"
 #include "net/state.h"
 #include "net/worker.h"
 #include "util/clock.h"
@@ -81,7 +82,9 @@ static void reap_port(struct reaper *reaper, const struct port *port, uint64_t n
 	int64_t lacking = port_lacks(port);
 	const unsigned start = (unsigned)reaper->ticks * FAIR_STRIDE; /* others first, each time */
 	for (unsigned i = 0; i < port->n_workers; i++) {
-		struct watch *watch = &port->workers[(start + i) % port->n_workers]->watch;
+		struct worker *w = port->workers[(start + i) % port->n_workers];
+		struct watch *watch = &w->watch;
+		deferral_expire(w, now_ns);
 		const bool overdue = reap(watch, now_ns);
 		if (overdue || (lacking > 0 && reap(watch, now_ns + reaper->busy_ns))) {
 			reaper->reaped[reaper->n_reaped++] = watch;
@@ -132,14 +135,18 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static uint64_t calm_tick_ns(int64_t timeout_ms)
+static uint64_t calm_tick_ns(const struct config *cfg)
 {
+	const int64_t timeout_ms = cfg->ack_timeout_ms < cfg->http_request_timeout_ms
+					   ? cfg->ack_timeout_ms
+					   : cfg->http_request_timeout_ms;
 	const int64_t tick_ms = timeout_ms / 10;
 	const int64_t least_ms = tick_ms > TICK_MIN_MS ? tick_ms : TICK_MIN_MS;
 	return (uint64_t)(least_ms < TICK_MAX_MS ? least_ms : TICK_MAX_MS) * NS_PER_MS;
 }
 
-struct reaper *reaper_start(const struct port *api, const struct port *admin, int64_t timeout_ms)
+struct reaper *reaper_start(const struct port *api, const struct port *admin,
+			    const struct config *cfg)
 {
 	struct reaper *reaper = xcalloc_aligned(1, sizeof(*reaper));
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -148,9 +155,10 @@ struct reaper *reaper_start(const struct port *api, const struct port *admin, in
 	reaper->ports[0] = api;
 	reaper->ports[1] = admin;
 	reaper->reaped = xcalloc(api->n_workers + admin->n_workers, sizeof(struct watch *));
-	reaper->tick_ns = calm_tick_ns(timeout_ms);
-	if (timeout_ms > BUSY_PATIENCE_MS)
-		reaper->busy_ns = (uint64_t)(timeout_ms - BUSY_PATIENCE_MS) * NS_PER_MS;
+	reaper->tick_ns = calm_tick_ns(cfg);
+	if (cfg->http_request_timeout_ms > BUSY_PATIENCE_MS)
+		reaper->busy_ns =
+			(uint64_t)(cfg->http_request_timeout_ms - BUSY_PATIENCE_MS) * NS_PER_MS;
 	if (pthread_create(&reaper->thread, NULL, run, reaper) != 0)
 		die("cannot start a thread: raise the limit of processes (ulimit -u) or lower "
 		    "HTTP_WORKERS");

@@ -7,7 +7,8 @@
  * be there; one thread looks at all of them and interrupts the overdue, whose read then fails. The
  * answer (408) can still be sent. While nearly all workers are taken (port_lacks) it also
  * interrupts as many as are lacking of those that have taken longer than BUSY_PATIENCE_MS, so that
- * slow clients cannot keep others waiting for a worker. Threads: watch, is_over and unwatch by the
+ * slow clients cannot keep others waiting for a worker. The same thread ends the waiting of clients
+ * whose answer was deferred and does not come. Threads: watch, is_over and unwatch by the
  * worker; start and stop by main.
  */
 #ifndef NET_REAPER_H
@@ -20,6 +21,7 @@
 
 #define BUSY_PATIENCE_MS 3000 /* for a head or a body while nearly all workers are taken */
 
+struct config;
 struct port;
 struct reaper;
 
@@ -30,7 +32,7 @@ struct watch {
 
 /** Watch the workers of both ports, whose workers have all started. @thread main */
 struct reaper *reaper_start(const struct port *api, const struct port *admin,
-			    int64_t timeout_ms) MUST_CHECK;
+			    const struct config *cfg) MUST_CHECK;
 
 /** NULL is fine. @thread main, before the workers are freed */
 void reaper_stop(struct reaper *reaper);

@@ -32,6 +32,7 @@ struct request {
 	bool close;	    /* the connection ends with this request */
 	bool body_done;	    /* the body was read to its end */
 	bool holds_big;	    /* counted among the big bodies */
+	bool deferred;	    /* another thread answers it, see deferral.h */
 	int status;	    /* of the answer; 0 before it was sent */
 	const char *id_key; /* NULL, or the name of the event's id, which a 503 then carries */
 	struct uuid id;

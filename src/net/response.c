@@ -1,8 +1,9 @@
 /*
  * Writing answers.
  *
- * Runs on CivetWeb's workers. The body is written behind room that is left for the head; the head
- * is then put right before it, so that both leave in one write without being copied together.
+ * Runs on CivetWeb's workers, and where deferral.h says. The body is written behind room that is
+ * left for the head; the head is then put right before it, so that both leave in one write without
+ * being copied together.
  */
 #include "net/response.h"
 
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "net/deferral.h"
 #include "net/state.h"
 #include "net/worker.h"
 #include "util/clock.h"
@@ -39,21 +41,35 @@ static size_t index_of(int status)
 	return i;
 }
 
-/* Decide whether the connection ends here, and tell CivetWeb. See framing.c for what the client
- * wants. */
-static void decide_connection(struct request *r)
+/* See framing.c for what the client wants. */
+static bool must_end(const struct request *r)
 {
 	const struct framing *f = &r->framing;
-	if (!f->keep_alive || f->has_trailer || (f->body != BODY_NONE && !r->body_done) ||
-	    atomic_load(&r->w->server->draining))
-		r->close = true;
-	if (!r->close && port_lacks(r->w->port) > 0) {
-		r->close = true;
-		if (r->w->port->is_api)
-			metrics_add(r->w->metrics, M_HTTP_CLOSED_BUSY, 1);
-	}
+	return r->close || !f->keep_alive || f->has_trailer ||
+	       (f->body != BODY_NONE && !r->body_done) || atomic_load(&r->w->server->draining);
+}
+
+/* Decide whether the connection ends here, and tell CivetWeb. That of a deferred request stays
+ * open. */
+static void decide_connection(struct request *r)
+{
+	if (r->deferred)
+		return;
+	const bool ends = must_end(r), busy = !ends && port_lacks(r->w->port) > 0;
+	r->close = ends || busy;
+	if (busy && r->w->port->is_api)
+		metrics_add(r->w->metrics, M_HTTP_CLOSED_BUSY, 1);
 	if (r->close)
 		mg_disable_connection_keep_alive(r->conn);
+}
+
+/* A client that is gone does not get its answer; nothing can be done about it here. */
+static void write_out(const struct request *r, const char *data, size_t len)
+{
+	if (r->deferred)
+		deferral_write(r, data, len);
+	else
+		(void)mg_write(r->conn, data, len);
 }
 
 static const char *date_text(struct worker *w, int64_t now_ms)
@@ -107,8 +123,7 @@ static void send_all(struct request *r, int status, const char *content_type, co
 	char *start = out->data + HEAD_ROOM - head_len;
 	memcpy(start, head, head_len);
 	const bool bare = r->head || status == 304;
-	/* A client that is gone does not get its answer; nothing can be done about it here. */
-	(void)mg_write(r->conn, start, head_len + (bare ? 0 : body_len));
+	write_out(r, start, head_len + (bare ? 0 : body_len));
 }
 
 static void add_error_body(const struct request *r, struct buf *out, int status, const char *code,
@@ -121,6 +136,11 @@ static void add_error_body(const struct request *r, struct buf *out, int status,
 	}
 	response_add_error(out, code, field, message);
 	buf_addc(out, '}');
+}
+
+bool response_ends_connection(const struct request *r)
+{
+	return must_end(r) || port_lacks(r->w->port) > 0;
 }
 
 struct buf *response_begin(struct request *r)

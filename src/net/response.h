@@ -5,13 +5,18 @@
  * response_error(...). Overview: the Connection field always agrees with what CivetWeb does
  * afterwards. Every error has the form
  * {"status":"error","error":{"code":"...","field":"..."|null,"message":"..."}}.
- * Threads: the worker that serves the request. Ownership: the buffer belongs to the worker.
+ * Threads: the worker that serves the request, or who concludes a deferred one (deferral.h).
+ * Ownership: the buffer belongs to the worker.
  */
 #ifndef NET_RESPONSE_H
 #define NET_RESPONSE_H
 
 #include "net/request.h"
 #include "util/buf.h"
+
+/** Would an answer end the connection, as the client wants it or because others wait? @thread http
+ */
+bool response_ends_connection(const struct request *r) MUST_CHECK;
 
 /** An empty buffer for the answer's body (what is in it already is room for the head). @thread http
  */

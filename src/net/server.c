@@ -23,7 +23,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "net/deferral.h"
 #include "net/response.h"
+#include "net/socket.h"
 #include "net/state.h"
 #include "net/worker.h"
 #include "util/clock.h"
@@ -67,6 +69,7 @@ static int on_request(struct mg_connection *conn)
 	const bool is_api = w->port->is_api;
 	struct request r;
 	(void)head_ended(w);
+	deferral_settle(w);
 	if (is_api)
 		atomic_fetch_add(&s->active, 1); /* before draining is read, see state.h */
 	if (request_open(&r, w, conn)) {
@@ -75,6 +78,8 @@ static int on_request(struct mg_connection *conn)
 		else
 			route_request(&r);
 	}
+	if (r.deferred)
+		return 201; /* for CivetWeb's log alone, which is off */
 	ASSERT(r.status != 0);
 	request_close(&r);
 	if (is_api)
@@ -88,6 +93,7 @@ static int on_error(struct mg_connection *conn, int status, const char *message)
 	(void)message;
 	struct worker *w = mg_get_thread_pointer(conn);
 	const bool late = head_ended(w);
+	deferral_settle(w);
 	struct request r = {
 		.conn = conn,
 		.info = mg_get_request_info(conn),
@@ -133,6 +139,13 @@ static int on_connection(const struct mg_connection *conn, void **data)
 	return 0;
 }
 
+static void on_connection_close(const struct mg_connection *conn)
+{
+	struct worker *w = mg_get_thread_pointer(conn);
+	deferral_settle(w);
+	w->socket = SOCKET_NEW;
+}
+
 static void on_connection_closed(const struct mg_connection *conn)
 {
 	struct worker *w = mg_get_thread_pointer(conn);
@@ -166,6 +179,7 @@ static void on_thread_end(const struct mg_context *ctx, int type, void *w)
 static const struct mg_callbacks callbacks = {
 	.begin_request = on_request,
 	.log_message = on_log,
+	.connection_close = on_connection_close,
 	.connection_closed = on_connection_closed,
 	.http_error = on_error,
 	.init_thread = on_thread_start,
@@ -173,11 +187,15 @@ static const struct mg_callbacks callbacks = {
 	.init_connection = on_connection,
 };
 
+static int64_t files_wanted(int64_t workers)
+{
+	return workers + API_QUEUE + ADMIN_WORKERS + ADMIN_QUEUE + FDS_BESIDE_HTTP;
+}
+
 /* A connection is an open file; accept() failing for want of them would make CivetWeb spin. */
 static void raise_file_limit(int64_t workers)
 {
-	const rlim_t wanted =
-		(rlim_t)workers + API_QUEUE + ADMIN_WORKERS + ADMIN_QUEUE + FDS_BESIDE_HTTP;
+	const rlim_t wanted = (rlim_t)files_wanted(workers);
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
 		return;
@@ -309,10 +327,11 @@ struct server *server_start(const struct net_deps *deps)
 	for (int i = 0; i < HTTP_BLOCKS; i++)
 		s->blocks[i] = metrics_block_new(deps->metrics);
 	raise_file_limit(cfg->http_workers);
+	s->sockets = sockets_new((int)files_wanted(cfg->http_workers));
 	(void)mg_init_library(0); /* no TLS: that is a proxy's work */
 	open_port(&s->api, "HTTP_LISTEN", cfg->http_listen, cfg->http_workers, API_QUEUE);
 	open_port(&s->admin, "ADMIN_LISTEN", cfg->admin_listen, ADMIN_WORKERS, ADMIN_QUEUE);
-	s->reaper = reaper_start(&s->api, &s->admin, cfg->http_request_timeout_ms);
+	s->reaper = reaper_start(&s->api, &s->admin, cfg);
 	log_info("http", "serving| api=%s admin=%s workers=%lld", cfg->http_listen,
 		 cfg->admin_listen, (long long)cfg->http_workers);
 	return s;
@@ -343,5 +362,6 @@ void server_free(struct server *s)
 	reaper_stop(s->reaper);
 	free_port(&s->api);
 	free_port(&s->admin);
+	sockets_free(s->sockets);
 	free(s);
 }

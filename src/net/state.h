@@ -77,6 +77,7 @@ struct server {
 	struct port api;
 	struct port admin;
 	struct reaper *reaper;
+	struct sockets *sockets;
 	struct metrics *blocks[HTTP_BLOCKS];
 	int64_t started_ms; /* the system's wall clock */
 

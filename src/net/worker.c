@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "net/deferral.h"
 #include "net/state.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -47,11 +48,6 @@ static bool push(struct lane **lane, struct mailbox *mb, struct msg **m)
 	return ok;
 }
 
-static bool hand_over(struct worker *w, enum worker_lane to, struct msg **m)
-{
-	return push(&w->lanes[to], mailbox_of(w, to), m);
-}
-
 static void trim(struct buf *b)
 {
 	if (b->cap > WORKER_BUF_KEEP)
@@ -67,6 +63,7 @@ struct worker *worker_new(struct port *port, unsigned index)
 	w->metrics = port->server->blocks[index % HTTP_BLOCKS];
 	w->index = index;
 	w->date_s = -1;
+	w->socket = SOCKET_NEW;
 	w->watch.thread = pthread_self();
 	log_set_thread_name(port->is_api ? "http" : "http-admin");
 	if (port->is_api) {
@@ -90,6 +87,7 @@ void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	completion_free(w->completion);
+	deferral_free(w->deferral);
 	free(w->exporters);
 	free(w);
 }
@@ -105,7 +103,7 @@ struct msg *worker_ask(struct worker *w, enum worker_lane to, struct msg **m, ui
 {
 	void *answer = NULL;
 	(*m)->ticket = completion_begin(w->completion);
-	if (!hand_over(w, to, m) || !completion_wait(w->completion, deadline_ns, &answer))
+	if (!worker_tell(w, to, m) || !completion_wait(w->completion, deadline_ns, &answer))
 		return NULL;
 	return answer;
 }
@@ -130,7 +128,7 @@ struct msg *worker_ask_exporter(struct worker *w, unsigned exporter, struct msg 
 	return answer;
 }
 
-void worker_tell(struct worker *w, enum worker_lane to, struct msg **m)
+bool worker_tell(struct worker *w, enum worker_lane to, struct msg **m)
 {
-	(void)hand_over(w, to, m);
+	return push(&w->lanes[to], mailbox_of(w, to), m);
 }

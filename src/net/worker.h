@@ -13,6 +13,7 @@
 #include "domain/msg.h"
 #include "net/reaper.h"
 #include "net/server.h"
+#include "net/socket.h"
 #include "util/buf.h"
 
 #define WORKER_LANE_CAPACITY 4
@@ -22,6 +23,7 @@
 
 enum worker_lane { LANE_PRODUCER, LANE_LIVE, LANE_JOURNAL, LANE_HISTORY, LANE_QUERY, WORKER_LANES };
 
+struct deferral;
 struct port;
 
 struct worker {
@@ -39,12 +41,15 @@ struct worker {
 	struct buf body;		  /* of the current request, unpacked */
 	struct buf packed;		  /* the same as it came, if it was compressed */
 	struct buf out;			  /* the current answer */
+	int socket;			  /* of the connection, or one of enum socket_state */
+	struct deferral *deferral;	  /* NULL until first used */
 	uint64_t head_due_ns;		  /* the first head's deadline; 0 once it has come */
 	int64_t date_s;			  /* the second that date[] shows */
 	char date[32];
 
 	/* shared with the reaper */
 	struct watch watch;
+	_Atomic uint64_t answer_due_ns; /* of a deferred answer, 0: none; a hint, relaxed */
 };
 
 /** @thread the worker's own, at its start */
@@ -76,7 +81,7 @@ struct msg *worker_ask_query(struct worker *w, struct msg **m, uint64_t extra_ns
 struct msg *worker_ask_exporter(struct worker *w, unsigned exporter, struct msg **m,
 				uint64_t deadline_ns) MUST_CHECK;
 
-/** Hand *@m over without an answer; it is freed if that cannot be done. @thread http */
-void worker_tell(struct worker *w, enum worker_lane to, struct msg **m);
+/** Hand *@m over without waiting. False: that cannot be done, and it was freed. @thread http */
+bool worker_tell(struct worker *w, enum worker_lane to, struct msg **m);
 
 #endif
