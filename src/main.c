@@ -197,7 +197,8 @@ static void start_ingest(struct program *p)
 					   p->spooler_mb, p->producer_mb, p->metrics, &p->health);
 	else
 		p->health.spool = -1;
-	p->producer = producer_start(cfg, p->producer_mb, p->spooler_mb, p->metrics, &p->health);
+	p->producer = producer_start(cfg, p->deployment.partitions, p->producer_mb, p->spooler_mb,
+				     p->metrics, &p->health);
 }
 
 static void start_actors(struct program *p)

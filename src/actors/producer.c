@@ -53,6 +53,7 @@ struct producer {
 
 	/* set before start, then read-only */
 	const struct config *cfg;
+	int32_t partitions;
 	struct health *health;
 	struct metrics *metrics;
 	struct lane *spool;   /* for events; NULL: there is no spool */
@@ -274,7 +275,7 @@ static void replace_failed(struct producer *p)
 	metrics_add(p->metrics, M_KAFKA_PRODUCERS_REPLACED, 1);
 	kafka_producer_drain(p->kafka, 0);
 	kafka_producer_free(p->kafka);
-	p->kafka = kafka_producer_new(p->cfg, mailbox_fd(p->actor.mb), on_result, p);
+	p->kafka = kafka_producer_new(p->cfg, p->partitions, mailbox_fd(p->actor.mb), on_result, p);
 	p->replace_at_ns = now + REPLACE_NS;
 }
 
@@ -313,7 +314,7 @@ static bool is_full(void *self)
 static void init(void *self)
 {
 	struct producer *p = self;
-	p->kafka = kafka_producer_new(p->cfg, mailbox_fd(p->actor.mb), on_result, p);
+	p->kafka = kafka_producer_new(p->cfg, p->partitions, mailbox_fd(p->actor.mb), on_result, p);
 }
 
 static void fini(void *self)
@@ -328,11 +329,13 @@ static void fini(void *self)
 static const struct actor_ops ops = {
 	.init = init, .on_msg = on_msg, .on_idle = on_idle, .is_full = is_full, .fini = fini};
 
-struct producer *producer_start(const struct config *cfg, struct mailbox *mb, struct mailbox *spool,
-				struct metrics_set *metrics, struct health *health)
+struct producer *producer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
+				struct mailbox *spool, struct metrics_set *metrics,
+				struct health *health)
 {
 	struct producer *p = xcalloc(1, sizeof(*p));
 	p->cfg = cfg;
+	p->partitions = partitions;
 	p->health = health;
 	p->metrics = metrics_block_new(metrics);
 	if (spool != NULL) {

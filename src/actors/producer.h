@@ -18,8 +18,9 @@ struct producer;
 
 /** All arguments are borrowed; @mb must have an eventfd. @spool is the spooler's mailbox, NULL if
  * there is none. @thread main */
-struct producer *producer_start(const struct config *cfg, struct mailbox *mb, struct mailbox *spool,
-				struct metrics_set *metrics, struct health *health) MUST_CHECK;
+struct producer *producer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
+				struct mailbox *spool, struct metrics_set *metrics,
+				struct health *health) MUST_CHECK;
 
 /** Send what is queued, wait for acknowledgements, answer everybody, free. @thread main */
 void producer_stop(struct producer *p);

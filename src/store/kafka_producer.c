@@ -16,7 +16,8 @@
 #include "util/log.h"
 
 #define EVENT_MESSAGES 512
-#define LINGER_MS "0" /* the library would wait for whole milliseconds; the caller makes rounds */
+#define LINGER_MS "0"  /* the library would wait for whole milliseconds; the caller makes rounds */
+#define REQUESTS_MAX 5 /* the most that idempotence allows */
 #define PURGE_NS (10 * NS_PER_S)
 
 struct kafka_producer {
@@ -29,11 +30,21 @@ struct kafka_producer {
 	bool failed;
 };
 
-static rd_kafka_conf_t *producer_conf(const struct config *cfg)
+/* A request carries one partition's events, and a broker works at one request of a connection at a
+ * time. So with few partitions more requests under way would only carry fewer events each; with
+ * many, each partition would wait for all others' ways to the broker and back. */
+static int64_t requests_in_flight(int32_t partitions)
+{
+	const int64_t half = partitions / 2;
+	return half < 1 ? 1 : half > REQUESTS_MAX ? REQUESTS_MAX : half;
+}
+
+static rd_kafka_conf_t *producer_conf(const struct config *cfg, int32_t partitions)
 {
 	rd_kafka_conf_t *conf = kafka_conf(cfg);
 	kafka_set(conf, "enable.idempotence", "true"); /* with it: acks=all, retries, order */
 	kafka_set(conf, "linger.ms", LINGER_MS);
+	kafka_set_int(conf, "max.in.flight", requests_in_flight(partitions));
 	kafka_set(conf, "queue.buffering.max.messages", "200000");
 	kafka_set(conf, "queue.buffering.max.kbytes", "262144");
 	/* Long, since giving up early makes gaps and duplicates; the HTTP deadline is our own. */
@@ -68,7 +79,7 @@ bool kafka_producer_check_topics(const struct config *cfg, int32_t partitions, i
 	return true;
 }
 
-struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
+struct kafka_producer *kafka_producer_new(const struct config *cfg, int32_t partitions, int wake_fd,
 					  kafka_result_fn *result, void *context)
 {
 	static const uint64_t one = 1;
@@ -77,7 +88,8 @@ struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
 	p->result = result;
 	p->connected = true;
 	p->context = context;
-	p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, producer_conf(cfg), error, sizeof(error));
+	p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, producer_conf(cfg, partitions), error,
+			     sizeof(error));
 	if (p->rk == NULL)
 		die("Kafka's producer cannot start: %s", error);
 	for (int k = 0; k < EVENT_KINDS; k++) {

@@ -23,8 +23,9 @@ bool kafka_producer_check_topics(const struct config *cfg, int32_t partitions, i
 /** Called for each record sent, once. @acknowledged: by all in-sync replicas. */
 typedef void kafka_result_fn(void *context, struct produce_record *record, bool acknowledged);
 
-/** Connects in the background. @wake_fd gets an eventfd-sized write when results are waiting. */
-struct kafka_producer *kafka_producer_new(const struct config *cfg, int wake_fd,
+/** Connects in the background. @partitions: of each topic. @wake_fd gets an eventfd-sized write
+ * when results are waiting. */
+struct kafka_producer *kafka_producer_new(const struct config *cfg, int32_t partitions, int wake_fd,
 					  kafka_result_fn *result, void *context) MUST_CHECK;
 
 /** ERR_OK: a result will come. ERR_BUSY: the library's queue is full. ERR_DOWN: it cannot take

@@ -90,7 +90,7 @@ struct letters_sender *letters_sender_open(const struct config *cfg, int32_t par
 	struct letters_sender *s = xcalloc(1, sizeof(*s));
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	ASSERT(s->wake_fd >= 0);
-	s->kafka = kafka_producer_new(cfg, s->wake_fd, on_result, s);
+	s->kafka = kafka_producer_new(cfg, partitions, s->wake_fd, on_result, s);
 	return s;
 }
 

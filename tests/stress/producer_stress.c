@@ -63,8 +63,8 @@ static void start_pipeline(struct world *w)
 	w->spooler_mb = mailbox_new("spool", 2, false);
 	w->spooler = spooler_start(&w->cfg, PARTITIONS, &w->deployment, w->spooler_mb,
 				   w->producer_mb, w->metrics, &w->health);
-	w->producer =
-		producer_start(&w->cfg, w->producer_mb, w->spooler_mb, w->metrics, &w->health);
+	w->producer = producer_start(&w->cfg, PARTITIONS, w->producer_mb, w->spooler_mb, w->metrics,
+				     &w->health);
 }
 
 static void stop_pipeline(struct world *w)
