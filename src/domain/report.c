@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROWS_MIN 8 /* most answers from the caches have a row or two beside their text */
+
 static const char *const words[BREAKDOWNS] = {
 	[BREAKDOWN_NONE] = "",
 	[BREAKDOWN_SOURCE] = "source",
@@ -115,7 +117,7 @@ struct report_row *report_add(struct report *rep, uint32_t period, const char *k
 	if (rep->n == REPORT_ROWS_MAX)
 		return NULL;
 	if (rep->n == rep->capacity) {
-		rep->capacity = rep->capacity == 0 ? 64 : rep->capacity * 2;
+		rep->capacity = rep->capacity == 0 ? ROWS_MIN : rep->capacity * 2;
 		rep->rows = xrealloc(rep->rows, rep->capacity * sizeof(*rep->rows));
 	}
 	struct report_row *row = &rep->rows[rep->n++];

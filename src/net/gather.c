@@ -28,6 +28,12 @@ struct gathering {
 	struct gathered *out;
 };
 
+/* Room for @n more days. An answer that comes as rows needs it for today alone. */
+static void reserve_days(struct gathering *g, size_t n)
+{
+	g->out->days = xrealloc(g->out->days, (g->out->n + n) * sizeof(*g->out->days));
+}
+
 /* A part as fresh as @as_of_ns was added. */
 static void note_part(struct gathering *g, enum gather_source source, uint64_t as_of_ns)
 {
@@ -47,7 +53,6 @@ static enum gather_result ask_postgres(struct gathering *g, int32_t from)
 {
 	struct worker *w = g->r->w;
 	struct gathered *out = g->out;
-	const size_t room = (size_t)(g->to - from) + 1;
 	struct msg *m = msg_new(MSG_QUERY, 0);
 	m->query.campaign_id = g->campaign_id;
 	m->query.from = from;
@@ -58,7 +63,7 @@ static enum gather_result ask_postgres(struct gathering *g, int32_t from)
 	if (answer != NULL && answer->query.status == QUERY_NO_CAMPAIGN) {
 		result = GATHER_NO_CAMPAIGN;
 	} else if (answer != NULL && answer->query.status == QUERY_OK) {
-		ASSERT(answer->query.n <= room);
+		reserve_days(g, answer->query.n);
 		if (answer->query.n > 0)
 			memcpy(&out->days[out->n], answer->query.days,
 			       answer->query.n * sizeof(*out->days));
@@ -73,6 +78,7 @@ static enum gather_result ask_postgres(struct gathering *g, int32_t from)
 static void add_live(struct gathering *g, int32_t today, const struct totals *totals,
 		     uint64_t as_of_ns)
 {
+	reserve_days(g, 1);
 	g->out->days[g->out->n++] = (struct day_totals){.day = today, .totals = *totals};
 	note_part(g, SOURCE_REDIS, as_of_ns);
 }
@@ -114,9 +120,11 @@ static enum history_result look_up(struct gathering *g, int32_t *through)
 {
 	struct history_cache *cache = g->r->w->deps->cache;
 	struct gathered *out = g->out;
-	if (g->rows == NULL)
+	if (g->rows == NULL) {
+		reserve_days(g, (size_t)(g->to - g->from) + 1);
 		return history_lookup(cache, &g->campaign_id, g->from, g->to, out->days, &out->n,
 				      through);
+	}
 	const enum history_result result =
 		history_rows(cache, &g->campaign_id, g->from, g->to, g->rows, through);
 	if (result == HISTORY_HIT)
@@ -151,6 +159,5 @@ enum gather_result gather_days(struct request *r, const struct uuid *campaign, i
 	*out = (struct gathered){.as_of_ns = clock_mono_ns(),
 				 .closed_through = INT32_MIN,
 				 .rows_through = INT32_MIN};
-	out->days = xcalloc((size_t)(to - from) + 1, sizeof(*out->days));
 	return gather(&g, day_of_ms(r->now_ms));
 }

@@ -19,7 +19,7 @@ enum gather_source { SOURCE_CACHE, SOURCE_REDIS, SOURCE_POSTGRES, SOURCES };
 enum gather_result { GATHER_OK, GATHER_NO_CAMPAIGN, GATHER_FAILED };
 
 struct gathered {
-	struct day_totals *days; /* ascending; room for the whole range; the caller's to free */
+	struct day_totals *days; /* ascending; the caller's to free */
 	size_t n;
 	int32_t rows_through;	/* the last day that came as rows instead; INT32_MIN: none */
 	unsigned sources;	/* bits by enum gather_source: who answered */
