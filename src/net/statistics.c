@@ -32,7 +32,8 @@ static const char *const source_words[SOURCES] = {
 struct serving {
 	struct request *r;
 	struct statistics_wish wish;
-	struct buf rows;  /* of days older than the report's, as they stand in the answer */
+	size_t body_at;	  /* where the body begins in the worker's answer */
+	size_t rows_at;	  /* where its rows begin, in JSON; 0: it was not begun */
 	unsigned sources; /* bits by enum gather_source */
 	bool degraded;
 };
@@ -74,12 +75,49 @@ static bool is_of_days(const struct statistics_wish *wish)
 	       q->group_by == GROUP_DAILY && !q->previous && !q->zero_fill;
 }
 
+static void add_campaign(struct buf *out, const struct uuid *id)
+{
+	static const struct uuid nil;
+	char text[UUID_TEXT_LEN + 1];
+	uuid_format(id, text);
+	buf_addf(out, "\"%s\"", uuid_is_equal(id, &nil) ? "none" : text);
+}
+
+/* What the answer is about: as the reference's. */
+static void add_head(const struct report_question *q, struct buf *out)
+{
+	buf_adds(out, q->n_campaigns == 1 ? "{\"campaign_id\":" : "{\"campaign_ids\":[");
+	for (uint32_t i = 0; i < q->n_campaigns; i++) {
+		buf_adds(out, i == 0 ? "" : ",");
+		add_campaign(out, &q->campaigns[i]);
+	}
+	buf_addf(out, "%s,\"group_by\":\"%s\",\"data\":[", q->n_campaigns == 1 ? "" : "]",
+		 group_by_word(q->group_by));
+}
+
+static struct buf *begin(struct serving *s)
+{
+	struct buf *out = response_begin(s->r);
+	s->body_at = out->len;
+	return out;
+}
+
+/* Up to the rows, so that those of the cache are copied to where they are sent from. */
+static struct buf *begin_json(struct serving *s)
+{
+	struct buf *out = begin(s);
+	add_head(&s->wish.report->question, out);
+	s->rows_at = out->len;
+	return out;
+}
+
 /* From days that the caches may have. */
 static void answer_plain(struct serving *s)
 {
 	struct report *rep = s->wish.report;
 	const struct report_question *q = &rep->question;
 	struct gathered g;
+	struct buf *rows = is_of_days(&s->wish) ? begin_json(s) : NULL;
 	periods_of_days(q->group_by, q->from, q->to, q->has_cursor ? &q->cursor : NULL, q->limit,
 			&rep->periods);
 	const uint32_t n = rep->periods.n;
@@ -92,8 +130,7 @@ static void answer_plain(struct serving *s)
 		[GATHER_NO_CAMPAIGN] = REPORT_NO_CAMPAIGN,
 		[GATHER_FAILED] = REPORT_FAILED,
 	};
-	rep->status = statuses[gather_days(s->r, &q->campaigns[0], from, to,
-					   is_of_days(&s->wish) ? &s->rows : NULL, &g)];
+	rep->status = statuses[gather_days(s->r, &q->campaigns[0], from, to, rows, &g)];
 	if (rep->status == REPORT_OK)
 		fold_all(rep, &g);
 	rep->as_of_ns = g.as_of_ns;
@@ -147,26 +184,6 @@ static void add_sources(const struct serving *s, const char *quote, struct buf *
 		buf_addf(out, "%s%s%s%s", first ? "" : ",", quote, source_words[i], quote);
 		first = false;
 	}
-}
-
-static void add_campaign(struct buf *out, const struct uuid *id)
-{
-	static const struct uuid nil;
-	char text[UUID_TEXT_LEN + 1];
-	uuid_format(id, text);
-	buf_addf(out, "\"%s\"", uuid_is_equal(id, &nil) ? "none" : text);
-}
-
-/* What the answer is about: as the reference's. */
-static void add_head(const struct report_question *q, struct buf *out)
-{
-	buf_adds(out, q->n_campaigns == 1 ? "{\"campaign_id\":" : "{\"campaign_ids\":[");
-	for (uint32_t i = 0; i < q->n_campaigns; i++) {
-		buf_adds(out, i == 0 ? "" : ",");
-		add_campaign(out, &q->campaigns[i]);
-	}
-	buf_addf(out, "%s,\"group_by\":\"%s\",\"data\":[", q->n_campaigns == 1 ? "" : "]",
-		 group_by_word(q->group_by));
 }
 
 /* What the reference's does not say, behind its fields. */
@@ -243,35 +260,50 @@ static void send_answer(struct serving *s, const char *content_type, const char 
 	response_send_more(s->r, has_tag(s->r, tag) ? 304 : 200, content_type, head->data);
 }
 
+/* Add the report's rows, which are the latest: before those of the cache. */
+static void add_rows(const struct serving *s, struct buf *out)
+{
+	const struct report *rep = s->wish.report;
+	if (out->len == s->rows_at) {
+		table_add_json(out, rep, s->wish.metrics, ",", false);
+		return;
+	}
+	struct buf latest = BUF_INIT;
+	table_add_json(&latest, rep, s->wish.metrics, ",", false);
+	if (latest.len > 0)
+		buf_addc(&latest, ',');
+	buf_insert(out, s->rows_at, latest.data, latest.len);
+	buf_release(&latest);
+}
+
 static void answer(struct serving *s)
 {
 	const struct report *rep = s->wish.report;
-	struct buf *out = response_begin(s->r);
-	const size_t begin = out->len;
+	struct buf *out = &s->r->w->out;
 	struct buf head = BUF_INIT;
 	const char *content_type = "application/json";
 	switch (s->wish.format) {
 	case FORMAT_CSV:
 		content_type = "text/csv; charset=utf-8; header=present";
+		(void)begin(s);
 		table_add_csv(out, rep, s->wish.metrics);
 		add_tail_fields(s, &head);
 		break;
 	case FORMAT_NDJSON:
 		content_type = "application/x-ndjson";
+		(void)begin(s);
 		table_add_json(out, rep, s->wish.metrics, "\n", true);
 		add_tail_fields(s, &head);
 		break;
 	case FORMAT_JSON:
 	case FORMATS:
-		add_head(&rep->question, out);
-		table_add_json(out, rep, s->wish.metrics, ",", false);
-		if (rep->n > 0 && s->rows.len > 0)
-			buf_addc(out, ',');
-		buf_add(out, s->rows.data, s->rows.len);
+		if (s->rows_at == 0)
+			(void)begin_json(s);
+		add_rows(s, out);
 		add_tail(s, out);
 		break;
 	}
-	send_answer(s, content_type, out->data + begin, out->len - begin, &head);
+	send_answer(s, content_type, out->data + s->body_at, out->len - s->body_at, &head);
 	buf_release(&head);
 }
 
@@ -298,7 +330,7 @@ static void finish(struct serving *s)
 
 void statistics_serve(struct request *r)
 {
-	struct serving s = {.r = r, .rows = BUF_INIT};
+	struct serving s = {.r = r};
 	struct wish_error error;
 	if (!statistics_wish_read(r->info->query_string, mg_get_header(r->conn, "Accept"),
 				  r->now_ms, &s.wish, &error)) {
@@ -311,5 +343,4 @@ void statistics_serve(struct request *r)
 		finish(&s);
 	}
 	report_free(s.wish.report);
-	buf_release(&s.rows);
 }

@@ -1,7 +1,8 @@
 /*
  * The growing string.
  *
- * Threads: the one that owns the buf. The memory doubles, so adding n bytes one by one costs O(n).
+ * Threads: the one that owns the buf. The memory at least doubles, so adding n bytes one by one
+ * costs O(n).
  */
 #include "util/buf.h"
 
@@ -53,9 +54,9 @@ void buf_reserve(struct buf *b, size_t extra)
 
 	if (wanted <= b->cap)
 		return;
-	size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
-	while (cap < wanted)
-		cap *= 2;
+	size_t cap = b->cap * 2 < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap * 2;
+	if (cap < wanted)
+		cap = wanted + wanted / 8; /* a little is often added behind much */
 	b->data = xrealloc(b->data, cap);
 	b->cap = cap;
 	b->data[b->len] = '\0';
@@ -69,6 +70,17 @@ void buf_add(struct buf *b, const void *data, size_t len)
 	memcpy(b->data + b->len, data, len);
 	b->len += len;
 	b->data[b->len] = '\0';
+}
+
+void buf_insert(struct buf *b, size_t at, const void *data, size_t len)
+{
+	ASSERT(at <= b->len);
+	if (len == 0)
+		return;
+	buf_reserve(b, len);
+	memmove(b->data + at + len, b->data + at, b->len - at + 1);
+	memcpy(b->data + at, data, len);
+	b->len += len;
 }
 
 void buf_adds(struct buf *b, const char *s)

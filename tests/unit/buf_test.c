@@ -151,6 +151,42 @@ static void test_json_strings_read_back(void **state)
 	}
 }
 
+/* Before, within and behind what is there, with little room left and with none. */
+static void test_insert(void **state)
+{
+	(void)state;
+	for (size_t len = 0; len < 300; len += 7) {
+		for (size_t at = 0; at <= len; at += len < 10 ? 1 : len / 3) {
+			struct buf b = BUF_INIT;
+			for (size_t i = 0; i < len; i++)
+				buf_addc(&b, (char)('a' + i % 26));
+			buf_insert(&b, at, "", 0);
+			assert_int_equal(b.len, len);
+			buf_insert(&b, at, "<in-between>", 12);
+			assert_int_equal(b.len, len + 12);
+			assert_int_equal(b.data[b.len], '\0');
+			assert_memory_equal(b.data + at, "<in-between>", 12);
+			for (size_t i = 0; i < len; i++)
+				assert_int_equal(b.data[i < at ? i : i + 12], 'a' + i % 26);
+			buf_release(&b);
+		}
+	}
+}
+
+/* A little behind much must not take as much again. */
+static void test_much_at_once_leaves_room(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	buf_reserve(&b, 100000);
+	assert_in_range(b.cap, 100001, 120000);
+	b.len = 100000;
+	buf_add(&b, "a little more", 13);
+	assert_in_range(b.cap, 100014, 120000);
+	buf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +196,8 @@ int main(void)
 		cmocka_unit_test(test_addf_of_any_length),
 		cmocka_unit_test(test_reserve_keeps_content),
 		cmocka_unit_test(test_detach),
+		cmocka_unit_test(test_insert),
+		cmocka_unit_test(test_much_at_once_leaves_room),
 		cmocka_unit_test(test_json_strings),
 		cmocka_unit_test(test_json_strings_read_back),
 	};
