@@ -17,7 +17,6 @@ SOURCES := \
 	domain/bisect.c \
 	domain/campaign.c \
 	domain/campaign_wish.c \
-	domain/canonical.c \
 	domain/cells.c \
 	domain/credit.c \
 	domain/decode.c \
@@ -31,6 +30,7 @@ SOURCES := \
 	domain/partition.c \
 	domain/path.c \
 	domain/period.c \
+	domain/plain.c \
 	domain/report.c \
 	domain/rules.c \
 	domain/settings.c \

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "domain/canonical.h"
 #include "domain/partition.h"
+#include "domain/plain.h"
 
 #define DETAIL_MAX 256
 
@@ -29,7 +29,7 @@ const char *record_decode(const struct record *record, int32_t partition, int32_
 	cJSON *tree = NULL;
 	bool ok = false;
 	if (record->payload != NULL && record->topic == EVENT_CLICK &&
-	    canonical_read_click(record->payload, record->payload_len, event)) {
+	    plain_read_click(record->payload, record->payload_len, -1, event)) {
 		ok = true;
 	} else if (record->payload != NULL) {
 		tree = json_parse(record->payload, record->payload_len, json_error);

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "domain/plain.h"
 #include "net/deferral.h"
 #include "net/outbox.h"
 #include "net/response.h"
@@ -89,6 +90,23 @@ static void produce_one(struct request *r, const struct event *event)
 		conclude(r, worker_ask(w, LANE_PRODUCER, &m, ack_deadline_ns(w)));
 }
 
+static bool has_good_time(const struct request *r, const struct event *event,
+			  struct event_error *error)
+{
+	const struct config *cfg = r->w->deps->cfg;
+	return event_check_time(event, r->now_ms, cfg->future_limit_ms, cfg->event_retention_days,
+				error);
+}
+
+/* False: it is to be read the long way, which also says what is wrong with it. */
+static bool read_plain_click(const struct request *r, struct event *out)
+{
+	struct event_error error;
+	const struct buf *body = &r->w->body;
+	return body->len > 0 && plain_read_click(body->data, body->len, r->now_ms, out) &&
+	       has_good_time(r, out, &error);
+}
+
 static void ingest(struct request *r, enum event_kind kind)
 {
 	struct event event;
@@ -96,6 +114,10 @@ static void ingest(struct request *r, enum event_kind kind)
 	if (!request_check_media(r, false) ||
 	    !request_read_body(r, (size_t)r->w->deps->cfg->body_max_bytes))
 		return;
+	if (kind == EVENT_CLICK && read_plain_click(r, &event)) {
+		produce_one(r, &event);
+		return;
+	}
 	cJSON *tree = request_parse_json(r);
 	if (tree == NULL)
 		metrics_add(r->w->metrics, M_REJECTED, 1);
@@ -124,10 +146,7 @@ void ingest_adjustment(struct request *r)
 bool ingest_read(const struct request *r, enum event_kind kind, const cJSON *object,
 		 struct event *out, struct event_error *error)
 {
-	const struct config *cfg = r->w->deps->cfg;
-	return event_read(kind, object, r->now_ms, out, error) &&
-	       event_check_time(out, r->now_ms, cfg->future_limit_ms, cfg->event_retention_days,
-				error);
+	return event_read(kind, object, r->now_ms, out, error) && has_good_time(r, out, error);
 }
 
 struct msg *ingest_produce(struct request *r, const struct outbox *ob)

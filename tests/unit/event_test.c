@@ -3,7 +3,7 @@
  */
 #include "test.h"
 
-#include "domain/canonical.h"
+#include "domain/plain.h"
 #include "domain/event.h"
 #include "util/datetime.h"
 
@@ -247,7 +247,7 @@ static bool check_ways(const char *text, struct buf *shorter, struct buf *longer
 {
 	struct event click;
 	struct event_error error;
-	if (!canonical_read_click(text, strlen(text), &click))
+	if (!plain_read_click(text, strlen(text), -1, &click))
 		return false;
 	buf_clear(shorter);
 	buf_clear(longer);
@@ -281,6 +281,77 @@ static void test_the_short_way_reads_the_same(void **state)
 	buf_release(&longer);
 }
 
+/* A click as some client writes it: keys in any order, space anywhere between, perhaps one key too
+ * few or twice, perhaps one nobody knows. */
+static void write_clients_click(struct rng *rng, struct buf *out)
+{
+	static const char *const members[] = {
+		"click_id\"@:@\"00000000-0000-4000-8000-00000000ABCD",
+		"campaign_id\"@:@\"00000000-0000-4000-8000-00000000abcd",
+		"user_id\"@:@\"a0000000-0000-4000-8000-000000000001",
+		"click_date\"@:@\"2026-01-02T03:04:05+05:45",
+		"source\"@:@\"search",
+		"note\"@:@\"x",
+	};
+	static const char *const spaces[] = {"", "", "", " ", "\n\t", "\r "};
+	const size_t n = rng_below(rng, 8) == 0 ? 6 : 5;
+	size_t order[] = {0, 1, 2, 3, 4, 5};
+	for (size_t i = n; i-- > 1;) {
+		const size_t j = rng_below(rng, i + 1), moved = order[i];
+		order[i] = order[j];
+		order[j] = moved;
+	}
+	if (rng_below(rng, 8) == 0)
+		order[rng_below(rng, n)] = rng_below(rng, 5);
+	const size_t skipped = rng_below(rng, 4) == 0 ? rng_below(rng, n) : n;
+	buf_clear(out);
+	buf_addf(out, "%s{", spaces[rng_below(rng, ARRAY_LEN(spaces))]);
+	bool first = true;
+	for (size_t i = 0; i < n; i++) {
+		if (i == skipped)
+			continue;
+		buf_addf(out, "%s%s\"", first ? "" : ",",
+			 spaces[rng_below(rng, ARRAY_LEN(spaces))]);
+		first = false;
+		for (const char *c = members[order[i]]; *c != '\0'; c++) {
+			if (*c == '@')
+				buf_adds(out, spaces[rng_below(rng, ARRAY_LEN(spaces))]);
+			else
+				buf_addc(out, *c);
+		}
+		buf_addf(out, "\"%s", spaces[rng_below(rng, ARRAY_LEN(spaces))]);
+	}
+	buf_addf(out, "}%s", spaces[rng_below(rng, ARRAY_LEN(spaces))]);
+}
+
+static void test_the_short_way_takes_any_order(void **state)
+{
+	(void)state;
+	struct rng rng = rng_start();
+	struct buf text = BUF_INIT, shorter = BUF_INIT, longer = BUF_INIT;
+	struct event_error error;
+	struct event click;
+	int read = 0, left_out = 0;
+	for (int i = 0; i < 20000; i++) {
+		write_clients_click(&rng, &text);
+		const bool is_good = read_text(EVENT_CLICK, text.data, NOW_MS, &error, &longer);
+		const bool has_id = strstr(text.data, "click_id") != NULL;
+		const bool is_known = strstr(text.data, "note") == NULL;
+		assert_int_equal(plain_read_click(text.data, text.len, NOW_MS, &click),
+				 is_good && is_known);
+		assert_int_equal(check_ways(text.data, &shorter, &longer),
+				 is_good && is_known && has_id);
+		read += is_good && has_id;
+		left_out += is_good && !has_id && click.id.bytes[6] >> 4 == 7;
+		buf_clear(&longer);
+	}
+	assert_true(read > 10000);
+	assert_true(left_out > 100);
+	buf_release(&text);
+	buf_release(&shorter);
+	buf_release(&longer);
+}
+
 static void test_the_short_way_knows_nil_and_lengths(void **state)
 {
 	struct buf text = BUF_INIT;
@@ -289,19 +360,19 @@ static void test_the_short_way_knows_nil_and_lengths(void **state)
 	struct event read;
 	(void)state;
 	event_write(&click, &text);
-	assert_false(canonical_read_click(text.data, text.len, &read)); /* campaign */
+	assert_false(plain_read_click(text.data, text.len, -1, &read)); /* campaign */
 	click.campaign_id.bytes[3] = 1;
 	buf_clear(&text);
 	event_write(&click, &text);
-	assert_true(canonical_read_click(text.data, text.len, &read));
+	assert_true(plain_read_click(text.data, text.len, -1, &read));
 	text.len -= 2;
 	for (int i = 1; i < EVENT_TEXT_MAX; i++)
 		buf_addc(&text, 'x');
 	buf_adds(&text, "\"}");
-	assert_true(canonical_read_click(text.data, text.len, &read));
+	assert_true(plain_read_click(text.data, text.len, -1, &read));
 	text.len -= 2;
 	buf_adds(&text, "x\"}");
-	assert_false(canonical_read_click(text.data, text.len, &read));
+	assert_false(plain_read_click(text.data, text.len, -1, &read));
 	buf_release(&text);
 }
 
@@ -332,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_source_is_counted_in_characters),
 		cmocka_unit_test(test_time_limits),
 		cmocka_unit_test(test_the_short_way_reads_the_same),
+		cmocka_unit_test(test_the_short_way_takes_any_order),
 		cmocka_unit_test(test_the_short_way_knows_nil_and_lengths),
 		cmocka_unit_test(test_words),
 	};
