@@ -19,7 +19,7 @@
 #define WORKER_LANE_CAPACITY 4
 
 /* Buffers larger than this are given back after a request. */
-#define WORKER_BUF_KEEP (96 * 1024) /* a year by day fits */
+#define WORKER_BUF_KEEP 131072 /* a year by day fits */
 
 enum worker_lane { LANE_PRODUCER, LANE_LIVE, LANE_JOURNAL, LANE_HISTORY, LANE_QUERY, WORKER_LANES };
 

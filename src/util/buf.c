@@ -1,7 +1,7 @@
 /*
  * The growing string.
  *
- * Threads: the one that owns the buf. The memory at least doubles, so adding n bytes one by one
+ * Threads: the one that owns the buf. The memory doubles, so adding n bytes one by one
  * costs O(n).
  */
 #include "util/buf.h"
@@ -54,9 +54,9 @@ void buf_reserve(struct buf *b, size_t extra)
 
 	if (wanted <= b->cap)
 		return;
-	size_t cap = b->cap * 2 < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap * 2;
-	if (cap < wanted)
-		cap = wanted + wanted / 8; /* a little is often added behind much */
+	size_t cap = b->cap < BUF_CAP_MIN ? BUF_CAP_MIN : b->cap;
+	while (cap < wanted)
+		cap *= 2;
 	b->data = xrealloc(b->data, cap);
 	b->cap = cap;
 	b->data[b->len] = '\0';

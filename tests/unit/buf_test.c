@@ -173,20 +173,6 @@ static void test_insert(void **state)
 	}
 }
 
-/* A little behind much must not take as much again. */
-static void test_much_at_once_leaves_room(void **state)
-{
-	struct buf b = BUF_INIT;
-
-	(void)state;
-	buf_reserve(&b, 100000);
-	assert_in_range(b.cap, 100001, 120000);
-	b.len = 100000;
-	buf_add(&b, "a little more", 13);
-	assert_in_range(b.cap, 100014, 120000);
-	buf_release(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,7 +183,6 @@ int main(void)
 		cmocka_unit_test(test_reserve_keeps_content),
 		cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_insert),
-		cmocka_unit_test(test_much_at_once_leaves_room),
 		cmocka_unit_test(test_json_strings),
 		cmocka_unit_test(test_json_strings_read_back),
 	};
