@@ -51,7 +51,9 @@ static void answer_created(struct request *r, enum event_kind kind)
 	struct buf *out = response_begin(r);
 	buf_addc(out, '{');
 	response_add_uuid(out, event_id_key(kind), &r->id);
-	buf_addf(out, ",\"message\":\"%s\",\"status\":\"success\"}", created[kind]);
+	buf_adds(out, ",\"message\":\"");
+	buf_adds(out, created[kind]);
+	buf_adds(out, "\",\"status\":\"success\"}");
 	response_send(r, 201);
 }
 

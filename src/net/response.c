@@ -21,13 +21,19 @@
 #define HEAD_ROOM 1024
 #define MESSAGE_MAX 512
 #define ALLOW_MAX 64
-#define ENTITY_MAX 128
+#define CHUNKED SIZE_MAX
+
+/* An answer's head while it is written. */
+struct head {
+	char text[HEAD_ROOM];
+	size_t len;
+};
 
 static const struct {
 	int status;
-	const char *reason;
+	const char *line;
 } statuses[STATUSES] = {
-#define STATUS_ROW(code, reason) [STATUS_##code] = {code, reason},
+#define STATUS_ROW(code, reason) [STATUS_##code] = {code, "HTTP/1.1 " #code " " reason "\r\n"},
 	STATUS_LIST(STATUS_ROW)
 #undef STATUS_ROW
 };
@@ -83,33 +89,63 @@ static const char *date_text(struct worker *w, int64_t now_ms)
 	return w->date;
 }
 
-/* The fields that say what the body is. 304 has none, and speaks of the body the client has. */
-static void add_entity(char *out, size_t room, int status, const char *content_type,
-		       size_t body_len)
+/* Formatting would take longer than all else that the producer does for an answer. */
+static void add(struct head *h, const char *text)
 {
-	*out = '\0';
-	if (status != 304)
-		(void)snprintf(out, room, "Content-Type: %s\r\nContent-Length: %zu\r\n",
-			       content_type, body_len);
+	const size_t len = strlen(text);
+	ASSERT(len <= sizeof(h->text) - h->len);
+	memcpy(h->text + h->len, text, len);
+	h->len += len;
 }
 
-/* Decide the answer's head and count it; its length. @entity and @more: fields, each with its
- * line's end. */
-static size_t make_head(struct request *r, int status, const char *entity, const char *more,
-			char head[HEAD_ROOM])
+static void add_number(struct head *h, size_t n)
+{
+	char digits[24];
+	char *at = digits + sizeof(digits) - 1;
+	*at = '\0';
+	do {
+		*--at = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	add(h, at);
+}
+
+/* The fields that say what the body is. */
+static void add_entity(struct head *h, const char *content_type, size_t body_len)
+{
+	add(h, "Content-Type: ");
+	add(h, content_type);
+	if (body_len == CHUNKED) {
+		add(h, "\r\nTransfer-Encoding: chunked\r\n");
+		return;
+	}
+	add(h, "\r\nContent-Length: ");
+	add_number(h, body_len);
+	add(h, "\r\n");
+}
+
+/* Decide the answer's head and count it. @body_len: CHUNKED if it is not known. @more: fields, each
+ * with its line's end. */
+static void make_head(struct request *r, int status, const char *content_type, size_t body_len,
+		      const char *more, struct head *h)
 {
 	ASSERT(r->status == 0);
 	r->status = status;
 	const size_t index = index_of(status);
 	decide_connection(r);
-	const int len = snprintf(head, HEAD_ROOM,
-				 "HTTP/1.1 %d %s\r\nDate: %s\r\n%sConnection: %s\r\n%s%s\r\n",
-				 status, statuses[index].reason, date_text(r->w, r->now_ms), entity,
-				 r->close ? "close" : "keep-alive",
-				 status == 503 ? "Retry-After: 1\r\n" : "", more);
-	ASSERT(len > 0 && len < HEAD_ROOM);
+	h->len = 0;
+	add(h, statuses[index].line);
+	add(h, "Date: ");
+	add(h, date_text(r->w, r->now_ms));
+	add(h, "\r\n");
+	if (status != 304) /* which speaks of the body that the client has */
+		add_entity(h, content_type, body_len);
+	add(h, r->close ? "Connection: close\r\n" : "Connection: keep-alive\r\n");
+	if (status == 503)
+		add(h, "Retry-After: 1\r\n");
+	add(h, more);
+	add(h, "\r\n");
 	atomic_fetch_add_explicit(&r->w->server->counts[r->label][index], 1, memory_order_relaxed);
-	return (size_t)len;
 }
 
 /* @more: further fields, each with its line's end. */
@@ -117,13 +153,12 @@ static void send_all(struct request *r, int status, const char *content_type, co
 {
 	const struct buf *out = &r->w->out;
 	const size_t body_len = out->len - HEAD_ROOM;
-	char head[HEAD_ROOM], entity[ENTITY_MAX];
-	add_entity(entity, sizeof(entity), status, content_type, body_len);
-	const size_t head_len = make_head(r, status, entity, more, head);
-	char *start = out->data + HEAD_ROOM - head_len;
-	memcpy(start, head, head_len);
+	struct head head;
+	make_head(r, status, content_type, body_len, more, &head);
+	char *start = out->data + HEAD_ROOM - head.len;
+	memcpy(start, head.text, head.len);
 	const bool bare = r->head || status == 304;
-	write_out(r, start, head_len + (bare ? 0 : body_len));
+	write_out(r, start, head.len + (bare ? 0 : body_len));
 }
 
 static void add_error_body(const struct request *r, struct buf *out, int status, const char *code,
@@ -169,10 +204,9 @@ void response_send_more(struct request *r, int status, const char *content_type,
 
 void response_send_head(struct request *r, const char *content_type, const char *more)
 {
-	char head[HEAD_ROOM], entity[ENTITY_MAX];
-	(void)snprintf(entity, sizeof(entity), "Content-Type: %s\r\nTransfer-Encoding: chunked\r\n",
-		       content_type);
-	(void)mg_write(r->conn, head, make_head(r, 200, entity, more, head));
+	struct head head;
+	make_head(r, 200, content_type, CHUNKED, more, &head);
+	(void)mg_write(r->conn, head.text, head.len);
 }
 
 void response_error(struct request *r, int status, const char *code, const char *field,
