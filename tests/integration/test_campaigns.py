@@ -170,14 +170,14 @@ def test_paths_and_methods(server):
 # --- lists -----------------------------------------------------------------------------------------
 
 def fill(world, n):
-    """Campaigns written by somebody else, in statements of their own so that they have times of their own."""
+    """Campaigns of a minute ago by somebody else, in several statements so that they have times of their own."""
     with world.db() as pg:
         for first in range(0, n, 500):
             pg.execute(
                 "INSERT INTO campaigns (campaign_id, name, status, tags, created_at)"
                 " SELECT gen_random_uuid(), 'Bulk ' || to_char(i, 'FM00000') || CASE WHEN i %% 10 = 0 THEN ' Äpfel' ELSE '' END,"
                 "   CASE WHEN i %% 3 = 0 THEN 'paused' ELSE 'active' END, ARRAY['t' || i %% 7],"
-                "   now() + i * interval '1 ms'"
+                "   now() - interval '1 minute' + i * interval '1 ms'"
                 " FROM generate_series(%s::int, %s::int) i", (first, min(first + 500, n) - 1))
 
 
