@@ -16,8 +16,8 @@
 
 struct producer;
 
-/** All arguments are borrowed; @mb must have an eventfd. @spool is the spooler's mailbox, NULL if
- * there is none. @thread main */
+/** All arguments are borrowed; @mb must have an eventfd. @partitions: of each topic. @spool is the
+ * spooler's mailbox, NULL if there is none. @thread main */
 struct producer *producer_start(const struct config *cfg, int32_t partitions, struct mailbox *mb,
 				struct mailbox *spool, struct metrics_set *metrics,
 				struct health *health) MUST_CHECK;

@@ -1,8 +1,7 @@
 /*
  * The growing string.
  *
- * Threads: the one that owns the buf. The memory doubles, so adding n bytes one by one
- * costs O(n).
+ * Threads: the one that owns the buf. The memory doubles, so adding n bytes one by one costs O(n).
  */
 #include "util/buf.h"
 

@@ -35,10 +35,6 @@ void buf_reserve(struct buf *b, size_t extra);
 
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);
-
-/** Put @data before what stands at @at. */
-void buf_insert(struct buf *b, size_t at, const void *data, size_t len);
-
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_addv(struct buf *b, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
@@ -50,6 +46,9 @@ void buf_add_json(struct buf *b, const char *s, size_t len);
 /** Add @s as a cell of CSV (RFC 4180): in quotes if a comma, a quote or the end of a line is in it.
  */
 void buf_add_csv(struct buf *b, const char *s);
+
+/** Put @data before what stands at @at. */
+void buf_insert(struct buf *b, size_t at, const void *data, size_t len);
 
 /** Take the string out ("" if nothing was added); the buf is empty afterwards. */
 char *buf_detach(struct buf *b) MUST_CHECK;

@@ -3,8 +3,8 @@
  */
 #include "test.h"
 
-#include "domain/plain.h"
 #include "domain/event.h"
+#include "domain/plain.h"
 #include "util/datetime.h"
 
 #define NOW_MS 1767323045678ll /* 2026-01-02T03:04:05.678Z */
